@@ -1,0 +1,84 @@
+"""Fixtures that every room's tests share."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, settings
+
+from keras_seal import skeletons
+
+# The first example of a property test pays for compiling; the machine may be busy besides.
+settings.register_profile(
+    "keras_seal",
+    deadline=None,
+    max_examples=25,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("keras_seal")
+
+# Offsets from the parent, metres, camera space (y down): a person standing, facing the camera.
+_STANDING = np.array(
+    [
+        [0, 0, 0],
+        [-0.13, 0, 0],
+        [0, 0.44, 0],
+        [0, 0.45, 0],
+        [0.13, 0, 0],
+        [0, 0.44, 0],
+        [0, 0.45, 0],
+        [0, -0.23, 0],
+        [0, -0.25, 0],
+        [0, -0.12, -0.05],
+        [0, -0.11, 0.03],
+        [0.15, 0.03, 0],
+        [0.05, 0.27, 0],
+        [0.02, 0.25, 0],
+        [-0.15, 0.03, 0],
+        [-0.05, 0.27, 0],
+        [-0.02, 0.25, 0],
+    ]
+)
+
+
+@pytest.fixture
+def skeleton():
+    return skeletons.get("human36m_17")
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+@pytest.fixture
+def random_poses(skeleton, rng):
+    """Plausible root-relative poses: a standing person with every bone turned at random."""
+
+    def make(count: int, frames: int = 1) -> np.ndarray:
+        offsets = _STANDING + 0.08 * rng.standard_normal((count, frames, 17, 3))
+        poses = np.zeros((count, frames, 17, 3))
+        for joint in skeleton.topological_order:
+            parent = skeleton.parents[joint]
+            if parent >= 0:
+                poses[:, :, joint] = poses[:, :, parent] + offsets[:, :, joint]
+        return poses.astype("float32")
+
+    return make
+
+
+@pytest.fixture
+def random_keypoints(random_poses):
+    """Keypoints that go with `random_poses`-like people five metres away."""
+
+    def make(count: int, frames: int = 1) -> np.ndarray:
+        poses = random_poses(count, frames)
+        return (2.3 * poses[..., :2] / (poses[..., 2:] + 5.0)).astype("float32")
+
+    return make
