@@ -12,9 +12,7 @@ from typing import Any
 import numpy as np
 
 from keras_seal.errors import UserError, nearest
-
-_REQUIRED_KEYS = ("name", "joints", "parents")
-_KEYS = (*_REQUIRED_KEYS, "mirror_pairs", "limbs", "groups", "origin")
+from keras_seal.skeletons.description import parse_yaml, to_indices, write_yaml
 
 
 @dataclass(frozen=True)
@@ -274,7 +272,7 @@ class Skeleton:
         mirror = self.mirror_permutation
         left_joints = set(self.left)
         by_chain = {chain: limb for limb, chain in self.limbs.items()}
-        pairs = []
+        pairs: list[tuple[str, str]] = []
         for chain, limb in by_chain.items():
             other = by_chain.get(tuple(int(mirror[child]) for child in chain))
             if other is not None and other != limb and chain[0] in left_joints:
@@ -284,7 +282,7 @@ class Skeleton:
     @cached_property
     def adjacent_bones(self) -> tuple[tuple[int, int], ...]:
         """Every pair of bone indices that share a joint, ordered by that joint."""
-        pairs = []
+        pairs: list[tuple[int, int]] = []
         for joint in range(self.num_joints):
             touching = [index for index, bone in enumerate(self.bones) if joint in bone]
             pairs.extend(combinations(touching, 2))
@@ -412,73 +410,7 @@ class Skeleton:
             >>> arm.parents
             (-1, 0, 1)
         """
-        if not isinstance(description, Mapping):
-            raise UserError(
-                f"A skeleton must be described by a mapping with the keys {', '.join(_KEYS)}; "
-                f"got {type(description).__name__}."
-            )
-        title = f"Skeleton '{description.get('name', '(unnamed)')}'"
-        for key in description:
-            if key not in _KEYS:
-                raise UserError(f"{title}: unknown key '{key}'.{nearest(str(key), _KEYS)}")
-        missing = [key for key in _REQUIRED_KEYS if key not in description]
-        if missing:
-            raise UserError(
-                f"{title}: missing {', '.join(f'`{key}`' for key in missing)}; `name`, `joints` "
-                "and `parents` are required."
-            )
-        joints = description["joints"]
-        if not isinstance(joints, list | tuple) or not all(isinstance(j, str) for j in joints):
-            raise UserError(f"{title}: `joints` must be a list of names, got {joints!r}.")
-        indices = {joint: index for index, joint in enumerate(joints)}
-
-        def index_of(joint: object, where: str) -> int:
-            if not isinstance(joint, str):
-                raise UserError(f"{title}: {where} must hold joint names, got {joint!r}.")
-            if joint not in indices:
-                raise UserError(
-                    f"{title}: {where} names '{joint}', which is no joint.{nearest(joint, joints)}"
-                )
-            return indices[joint]
-
-        def indices_of(value: object, where: str) -> tuple[int, ...]:
-            if not isinstance(value, list | tuple):
-                raise UserError(f"{title}: {where} must be a list of joint names, got {value!r}.")
-            return tuple(index_of(joint, where) for joint in value)
-
-        def mapping(key: str) -> Mapping[str, Any]:
-            value = description.get(key)
-            value = {} if value is None else value
-            if not isinstance(value, Mapping):
-                raise UserError(f"{title}: `{key}` must be a mapping, got {value!r}.")
-            return value
-
-        parents = [-1] * len(joints)
-        for child, parent in mapping("parents").items():
-            if parent is not None:
-                parents[index_of(child, "`parents`")] = index_of(parent, f"the parent of '{child}'")
-            else:
-                index_of(child, "`parents`")
-        pairs = description.get("mirror_pairs") or ()
-        if not isinstance(pairs, list | tuple):
-            raise UserError(
-                f"{title}: `mirror_pairs` must be a list of [left, right] pairs, got {pairs!r}."
-            )
-        return cls(
-            name=description["name"],
-            joints=tuple(joints),
-            parents=tuple(parents),
-            mirror_pairs=tuple(indices_of(pair, "`mirror_pairs`") for pair in pairs),  # type: ignore[misc]
-            limbs={
-                limb: indices_of(chain, f"limb '{limb}'")
-                for limb, chain in mapping("limbs").items()
-            },
-            groups={
-                group: indices_of(members, f"group '{group}'")
-                for group, members in mapping("groups").items()
-            },
-            origin=indices_of(description.get("origin") or (), "`origin`"),
-        )
+        return cls(**to_indices(description))
 
     def to_yaml(self, path: str | Path) -> None:
         """Write the skeleton to a YAML file.
@@ -494,19 +426,7 @@ class Skeleton:
             >>> Skeleton.from_yaml(path).num_joints
             21
         """
-        import yaml
-
-        sections = [
-            yaml.safe_dump(
-                {key: value},
-                default_flow_style=False if key == "parents" else None,
-                sort_keys=False,
-                allow_unicode=True,
-                width=100,
-            )
-            for key, value in self.to_dict().items()
-        ]
-        Path(path).write_text("".join(sections), encoding="utf-8")
+        write_yaml(self.to_dict(), path)
 
     @classmethod
     def from_yaml(cls, path: str | Path) -> Skeleton:
@@ -538,13 +458,9 @@ class Skeleton:
 
     @classmethod
     def _from_yaml_text(cls, text: str, source: str) -> Skeleton:
-        import yaml
-
+        description = parse_yaml(text, source)
         try:
-            _refuse_repeated_keys(yaml.compose(text, Loader=yaml.SafeLoader))
-            return cls.from_dict(yaml.safe_load(text))
-        except yaml.YAMLError as error:
-            raise UserError(f"{source} is not valid YAML: {error}") from error
+            return cls.from_dict(description)
         except UserError as error:
             raise UserError(f"{source}: {error}") from error
 
@@ -556,21 +472,3 @@ def _first_repeated(values: Iterable[Any]) -> Any | None:
             return value
         seen.add(value)
     return None
-
-
-def _refuse_repeated_keys(node: Any) -> None:
-    """YAML keeps the last of two equal keys silently: a joint's first parent would vanish."""
-    import yaml
-
-    if isinstance(node, yaml.MappingNode):
-        repeated = _first_repeated(
-            key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)
-        )
-        if repeated is not None:
-            line = node.start_mark.line + 1
-            raise UserError(f"key '{repeated}' appears twice in the mapping at line {line}.")
-        for _, value in node.value:
-            _refuse_repeated_keys(value)
-    elif isinstance(node, yaml.SequenceNode):
-        for value in node.value:
-            _refuse_repeated_keys(value)
