@@ -1,0 +1,251 @@
+"""Objectives that teach a loss-net which poses are plausible.
+
+All of them see the energy of the true pose and the energies of one or more implausible ones
+(negatives), and how far each negative is from the truth. Low energy means plausible.
+
+Reference:
+    SEAL-pose (arXiv 2602.20051); SEAL, Structured Energy As Loss (NeurIPS 2022).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_seal.errors import nearest
+from keras_seal.losses.distances import get_distance
+
+
+class EnergyObjective:
+    """Base of the loss-net's objectives.
+
+    A subclass gives `call` and lists its numbers in `coefficients`. `SEALPose` keeps each of
+    them as a variable, so a callback or schedule can change them without compiling anew.
+
+    Args:
+        distance: Task error that says how far a negative is from the truth: `"mpjpe"` or `"l1"`
+            (metres), or `"mse"` (square metres).
+    """
+
+    def __init__(self, distance: str = "mpjpe") -> None:
+        self.distance = distance
+        self._distance = get_distance(distance)
+
+    @property
+    def coefficients(self) -> dict[str, float]:
+        """Numbers that `SEALPose` holds as variables, by name."""
+        return {}
+
+    def distances(self, y_true: Any, negatives: Any) -> Any:
+        """How far each negative is from the truth.
+
+        Args:
+            y_true: True poses, `(batch, frames, joints, 3)`.
+            negatives: `(negatives, batch, frames, joints, 3)`.
+
+        Returns:
+            `(negatives, batch, frames)`.
+        """
+        return self._distance(y_true[None], negatives)
+
+    def call(
+        self, energy_true: Any, energy_negatives: Any, distances: Any, **coefficients: Any
+    ) -> Any:
+        """Value to be minimised, for each frame.
+
+        Args:
+            energy_true: Energies of the true poses, `(batch, frames)`.
+            energy_negatives: Energies of the negatives, `(negatives, batch, frames)`.
+            distances: Task errors of the negatives, `(negatives, batch, frames)`.
+            **coefficients: Current values of `coefficients`.
+
+        Returns:
+            `(batch, frames)`.
+        """
+        raise TypeError(f"{type(self).__name__} must define call().")
+
+    def __call__(
+        self, energy_true: Any, energy_negatives: Any, distances: Any, **coefficients: Any
+    ) -> Any:
+        """Run `call` with the objective's own coefficients where none are given."""
+        coefficients = {**self.coefficients, **coefficients}
+        return self.call(energy_true, energy_negatives, distances, **coefficients)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what rebuilds the objective."""
+        return {"distance": self.distance, **self.coefficients}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> EnergyObjective:
+        """Rebuild the objective from `get_config`."""
+        return cls(**config)
+
+
+@keras.saving.register_keras_serializable(package="keras_seal")
+class MarginRanking(EnergyObjective):
+    """The truth shall be below each negative by a margin that grows with the task error.
+
+    `max(0, margin * distance - E(negative) + E(truth))`, mean over the negatives. In the region
+    where the hinge is active the energy of a prediction behaves like `margin * distance`, so
+    `energy_weight * margin` is about the share of the energy in the pose-net's gradient.
+
+    Args:
+        margin: Energy per unit of task error (per metre, for `"mpjpe"`).
+        distance: `"mpjpe"`, `"l1"` or `"mse"`.
+        hinge: With `False` the maximum with zero is dropped: the published form for a negative
+            margin.
+
+    Raises:
+        ValueError: If `margin` is negative while `hinge` is true: the hinge could never act.
+
+    Example:
+        >>> import numpy as np
+        >>> objective = MarginRanking(margin=10.0)
+        >>> truth, negative = np.zeros((1, 1), "float32"), np.full((1, 1, 1), 0.2, "float32")
+        >>> round(float(objective(truth, negative, np.full((1, 1, 1), 0.05, "float32"))[0, 0]), 3)
+        0.3
+
+    Reference:
+        SEAL-pose (arXiv 2602.20051), margin-based objective.
+    """
+
+    def __init__(self, margin: float = 10.0, distance: str = "mpjpe", hinge: bool = True) -> None:
+        super().__init__(distance)
+        if hinge and margin < 0:
+            raise ValueError(
+                f"margin is {margin}: with the hinge it must be at least 0. Pass hinge=False for "
+                "the form without one."
+            )
+        self.margin = float(margin)
+        self.hinge = bool(hinge)
+
+    @property
+    def coefficients(self) -> dict[str, float]:
+        """The margin."""
+        return {"margin": self.margin}
+
+    def call(self, energy_true: Any, energy_negatives: Any, distances: Any, *, margin: Any) -> Any:
+        """See `EnergyObjective.call`."""
+        violation = margin * distances - energy_negatives + energy_true[None]
+        if self.hinge:
+            violation = ops.maximum(violation, 0.0)
+        return ops.mean(violation, axis=0)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what rebuilds the objective."""
+        return {**super().get_config(), "hinge": self.hinge}
+
+
+@keras.saving.register_keras_serializable(package="keras_seal")
+class NCE(EnergyObjective):
+    """The truth shall be the most probable among itself and the negatives.
+
+    `-log softmax(-E / temperature)` of the truth, with a stable log-sum-exp.
+
+    Args:
+        temperature: Energy scale, above 0.
+
+    Raises:
+        ValueError: If `temperature` is not above 0.
+
+    Example:
+        >>> import numpy as np
+        >>> same = np.zeros((1, 1), "float32")
+        >>> round(float(NCE()(same, same[None], same[None])[0, 0]), 4)  # log 2
+        0.6931
+
+    Reference:
+        SEAL-pose (arXiv 2602.20051), NCE-based objective; Gutmann and Hyvärinen (2010).
+    """
+
+    def __init__(self, temperature: float = 1.0, distance: str = "mpjpe") -> None:
+        super().__init__(distance)
+        if not temperature > 0:
+            raise ValueError(f"temperature is {temperature}: it must be above 0.")
+        self.temperature = float(temperature)
+
+    @property
+    def coefficients(self) -> dict[str, float]:
+        """The temperature."""
+        return {"temperature": self.temperature}
+
+    def call(
+        self, energy_true: Any, energy_negatives: Any, distances: Any, *, temperature: Any
+    ) -> Any:
+        """See `EnergyObjective.call`; the distances play no part."""
+        logits = -ops.concatenate([energy_true[None], energy_negatives], axis=0) / temperature
+        return ops.logsumexp(logits, axis=0) - logits[0]
+
+
+@keras.saving.register_keras_serializable(package="keras_seal")
+class EnergyRegression(EnergyObjective):
+    """The energy of a pose shall equal its task error times `scale`; the truth's is 0.
+
+    Args:
+        scale: Energy per unit of task error (per metre, for `"mpjpe"`).
+        distance: `"mpjpe"`, `"l1"` or `"mse"`.
+
+    Example:
+        >>> import numpy as np
+        >>> zero, far = np.zeros((1, 1), "float32"), np.full((1, 1, 1), 0.1, "float32")
+        >>> float(EnergyRegression(scale=10.0)(zero, far * 10.0, far)[0, 0])
+        0.0
+
+    Reference:
+        SEAL (NeurIPS 2022), regression form.
+    """
+
+    def __init__(self, scale: float = 10.0, distance: str = "mpjpe") -> None:
+        super().__init__(distance)
+        self.scale = float(scale)
+
+    @property
+    def coefficients(self) -> dict[str, float]:
+        """The scale."""
+        return {"scale": self.scale}
+
+    def call(self, energy_true: Any, energy_negatives: Any, distances: Any, *, scale: Any) -> Any:
+        """See `EnergyObjective.call`."""
+        negatives = ops.mean(ops.square(energy_negatives - scale * distances), axis=0)
+        return 0.5 * (negatives + ops.square(energy_true))
+
+
+_OBJECTIVES: dict[str, type[EnergyObjective]] = {
+    "margin": MarginRanking,
+    "nce": NCE,
+    "regression": EnergyRegression,
+}
+
+
+def get_objective(identifier: Any, **options: Any) -> EnergyObjective:
+    """Turn a name into an objective with its defaults.
+
+    Args:
+        identifier: `"margin"`, `"nce"`, `"regression"`, or an objective (returned as it is).
+        **options: Arguments of the objective, with a name only.
+
+    Returns:
+        The objective.
+
+    Raises:
+        ValueError: If there is no objective of that name.
+        TypeError: If `identifier` is neither a name nor an objective.
+
+    Example:
+        >>> get_objective("margin", margin=5.0).margin
+        5.0
+    """
+    if isinstance(identifier, EnergyObjective):
+        return identifier
+    if not isinstance(identifier, str):
+        raise TypeError(
+            f"energy_objective is {identifier!r}: give an EnergyObjective or one of "
+            f"{sorted(_OBJECTIVES)}."
+        )
+    if identifier not in _OBJECTIVES:
+        raise ValueError(
+            f"There is no energy objective {identifier!r}.{nearest(identifier, _OBJECTIVES)}"
+        )
+    return _OBJECTIVES[identifier](**options)

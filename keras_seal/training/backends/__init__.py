@@ -1,0 +1,62 @@
+"""The only place that knows which backend runs.
+
+Each module gives the same names:
+
+- `Steps`: a mixin whose `train_step` and `test_step` have the form that Keras' trainer of that
+  backend calls, and hand over to `seal_train_step` and `seal_test_step`;
+- `record`: run a function and keep what is needed to pull gradients back through it;
+- `apply`: let an optimizer update variables, inside a training step;
+- `check_compile`: refuse what Keras' trainer of that backend cannot do;
+- `loss_net_randomness`: keep the loss-net's random draws apart from the pose-net's;
+- `random_state` and `set_random_state`: what an exact resume needs beside a model's variables.
+"""
+
+import keras
+
+_BACKEND = keras.backend.backend()
+
+if _BACKEND == "tensorflow":
+    from keras_seal.training.backends.tensorflow import (
+        Steps,
+        apply,
+        check_compile,
+        loss_net_randomness,
+        random_state,
+        record,
+        set_random_state,
+    )
+elif _BACKEND == "jax":
+    from keras_seal.training.backends.jax import (
+        Steps,
+        apply,
+        check_compile,
+        loss_net_randomness,
+        random_state,
+        record,
+        set_random_state,
+    )
+elif _BACKEND == "torch":
+    from keras_seal.training.backends.torch import (
+        Steps,
+        apply,
+        check_compile,
+        loss_net_randomness,
+        random_state,
+        record,
+        set_random_state,
+    )
+else:
+    raise ImportError(
+        f"keras_seal trains on tensorflow, jax and torch; Keras runs on {_BACKEND!r}. "
+        "Set KERAS_BACKEND to one of the three before Keras is imported."
+    )
+
+__all__ = [
+    "Steps",
+    "apply",
+    "check_compile",
+    "loss_net_randomness",
+    "random_state",
+    "record",
+    "set_random_state",
+]

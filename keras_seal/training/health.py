@@ -1,0 +1,56 @@
+"""Figures that tell whether the game between the two networks is healthy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from keras import ops
+
+_TINY = 1e-12
+
+
+def force_ratio(energy_gradient: Any, pose_gradient: Any) -> Any:
+    """How hard the energy pulls, against the pose loss.
+
+    Args:
+        energy_gradient: Gradient of the weighted energy by the prediction, any shape.
+        pose_gradient: Gradient of the pose loss by the prediction, the same shape.
+
+    Returns:
+        Ratio of their norms over the whole batch, a scalar; 0 without energy.
+
+    Example:
+        >>> import numpy as np
+        >>> round(float(force_ratio(np.full((2, 1, 3), 0.1), np.full((2, 1, 3), 0.4))), 3)
+        0.25
+    """
+    pull = ops.sqrt(ops.sum(ops.square(energy_gradient)))
+    return pull / (ops.sqrt(ops.sum(ops.square(pose_gradient))) + _TINY)
+
+
+def alignment(energy_gradient: Any, y_true: Any, y_pred: Any) -> Any:
+    """Whether following the energy downhill leads towards the truth.
+
+    The cosine between the negative gradient and the way from the prediction to the truth, each
+    frame's pose taken as one vector. Chance is 0.
+
+    Args:
+        energy_gradient: Gradient of the energy by the prediction, `(..., joints, 3)`.
+        y_true: True poses, `(..., joints, 3)`.
+        y_pred: Predictions, `(..., joints, 3)`.
+
+    Returns:
+        One cosine a frame, `(...)`; 0 where either vector is zero.
+
+    Example:
+        >>> import numpy as np
+        >>> truth, guess = np.zeros((1, 17, 3)), np.ones((1, 17, 3))
+        >>> round(float(alignment(guess - truth, truth, guess)[0]), 3)
+        1.0
+    """
+    way = y_true - y_pred
+    dot = -ops.sum(energy_gradient * way, axis=(-2, -1))
+    squares = ops.sum(ops.square(energy_gradient), axis=(-2, -1)) * ops.sum(
+        ops.square(way), axis=(-2, -1)
+    )
+    return dot / ops.sqrt(ops.maximum(squares, _TINY**2))

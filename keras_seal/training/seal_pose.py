@@ -1,0 +1,618 @@
+"""`SEALPose`: a pose-net and the loss-net that helps to train it."""
+
+from __future__ import annotations
+
+import warnings
+from types import MappingProxyType
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_seal import losses
+from keras_seal.training import backends, health
+from keras_seal.training.optimizers import PairedOptimizer, serialize_optimizer
+from keras_seal.training.state import NETWORKS, TrainingState
+
+MODES = ("dynamic", "static")
+NEGATIVES_PASSES = ("shared", "inference")
+_TRAIN_ONLY = ("loss_net_loss", "force_ratio", "alignment")
+_ENERGY_LOGS = ("energy_true", "energy_pred", "energy_gap", "ranking_accuracy")
+
+
+@keras.saving.register_keras_serializable(package="keras_seal")
+class SEALPose(backends.Steps, keras.Model):
+    """A pose-net trained with a learned loss.
+
+    Each training step lifts a batch once, teaches the loss-net to score the true poses below the
+    predictions, and then moves the pose-net down `pose_loss + energy_weight * energy`, the
+    energy being the updated loss-net's score of the prediction. Calling the model runs the
+    pose-net alone: the loss-net costs nothing at inference.
+
+    It is an ordinary Keras model: `compile`, `fit`, `evaluate`, `predict`, `save` and
+    `keras.models.load_model` work on tensorflow, jax and torch.
+
+    Logs, beside the compiled metrics: `loss` (what is minimised: pose loss, weighted energy and
+    regularisation), `pose_loss`, and with a loss-net `loss_net_loss`, `energy_true`,
+    `energy_pred`, `energy_gap` (prediction less truth), `ranking_accuracy` (share of predictions
+    scored above their truth), `force_ratio` and `alignment` (see `keras_seal.training.health`).
+
+    Args:
+        pose_net: A built `keras.Model` from keypoints `(batch, frames, joints, 2 or 3)` to
+            root-relative poses `(batch, out_frames, joints, 3)` in metres.
+        loss_net: A built `keras.Model` from `[keypoints, pose]` to energies `(batch, frames)`, or
+            `None` to train the pose-net with its pose loss alone. It sees the x and y of the
+            keypoints, cut to the frames that the pose has.
+        mode: `"dynamic"` trains the loss-net along; `"static"` leaves it as it is.
+        negatives_pass: `"shared"` makes the loss-net's negatives in the pass that trains the
+            pose-net (with its dropout), so a step lifts once. `"inference"` runs a pass of its own
+            in inference mode, as published.
+
+    Raises:
+        TypeError: If a network is not a `keras.Model`.
+        ValueError: If a network is not built, or an option is not one of those named.
+
+    Example:
+        >>> import keras, numpy as np, keras_seal as ks
+        >>> model = ks.SEALPose(
+        ...     ks.pose_nets.SimpleBaseline("human36m_17", units=32),
+        ...     ks.loss_nets.MLPLossNet("human36m_17", units=32),
+        ... )
+        >>> model.compile(keras.optimizers.Adam(1e-3), loss="mpjpe", energy_weight=1e-3)
+        >>> x, y = np.zeros((8, 1, 17, 2), "float32"), np.zeros((8, 1, 17, 3), "float32")
+        >>> sorted(model.fit(x, y, verbose=0).history)[:3]
+        ['alignment', 'energy_gap', 'energy_pred']
+        >>> model.predict(x, verbose=0).shape
+        (8, 1, 17, 3)
+
+    Reference:
+        SEAL-pose (arXiv 2602.20051).
+    """
+
+    def __init__(
+        self,
+        pose_net: keras.Model,
+        loss_net: keras.Model | None = None,
+        mode: str = "dynamic",
+        negatives_pass: str = "shared",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        _check_network(pose_net, "pose_net")
+        if loss_net is not None:
+            _check_network(loss_net, "loss_net")
+        _check_choice("mode", mode, MODES)
+        _check_choice("negatives_pass", negatives_pass, NEGATIVES_PASSES)
+        self.pose_net = pose_net
+        self.loss_net = loss_net
+        self.mode = mode
+        self.negatives_pass = negatives_pass
+        self.training_state = TrainingState(name="training_state")
+        self._energy_schedule: Any = None
+        self.energy_objective: losses.EnergyObjective | None = None
+        names = ["pose_loss"]
+        if loss_net is not None:
+            names += [*_ENERGY_LOGS, "force_ratio", "alignment"]
+            if mode == "dynamic":
+                names.append("loss_net_loss")
+        self._trackers = {name: keras.metrics.Mean(name=name) for name in names}
+        self.build(None)
+
+    def build(self, input_shape: Any = None) -> None:
+        """Nothing to build: both networks come built."""
+
+    def call(self, keypoints: Any, training: bool = False) -> Any:
+        """Lift keypoints with the pose-net.
+
+        Args:
+            keypoints: `(batch, frames, joints, 2 or 3)`.
+            training: Whether dropout and batch statistics act as in training.
+
+        Returns:
+            Poses `(batch, out_frames, joints, 3)`, metres.
+        """
+        return self.pose_net(keypoints, training=training)
+
+    # -- compiling -----------------------------------------------------------------------------
+
+    def compile(  # type: ignore[override]
+        self,
+        optimizer: Any = "adam",
+        loss: Any = "mpjpe",
+        loss_net_optimizer: Any = "adam",
+        energy_objective: Any = "margin",
+        energy_weight: Any = 1e-3,
+        metrics: Any = None,
+        auto_scale_loss: bool = True,
+        steps_per_execution: int = 1,
+        **kwargs: Any,
+    ) -> None:
+        """Set how both networks are trained.
+
+        Args:
+            optimizer: The pose-net's optimizer. Averaged weights, clipping and gradient
+                accumulation are set here and on `loss_net_optimizer`, each for its own network.
+            loss: Pose loss: `"mpjpe"`, `"mse"`, `"l1"`, or any Keras loss.
+            loss_net_optimizer: The loss-net's optimizer; another object than `optimizer`.
+            energy_objective: `"margin"`, `"nce"`, `"regression"`, or an `EnergyObjective`.
+            energy_weight: Weight of the energy in the pose-net's loss: a number, or a Keras
+                learning-rate schedule called with the step. The current value is the variable
+                `model.energy_weight`, which a callback may assign.
+            metrics: Keras metrics of the poses.
+            auto_scale_loss: Under mixed_float16, wrap each optimizer in Keras'
+                `LossScaleOptimizer`. An overflow then skips that network's own update only.
+            steps_per_execution: Steps run by one call of the compiled function.
+            **kwargs: Further arguments of `keras.Model.compile` (`jit_compile`, ...).
+
+        Raises:
+            ValueError: For options that cannot work together, or a negative `energy_weight`.
+        """
+        pose_optimizer = keras.optimizers.get(optimizer)
+        loss_net_trains = self.loss_net is not None and self.mode == "dynamic"
+        loss_net_optimizer = keras.optimizers.get(loss_net_optimizer) if loss_net_trains else None
+        if pose_optimizer is loss_net_optimizer:
+            raise ValueError(
+                "optimizer and loss_net_optimizer are one object: each network needs its own."
+            )
+        members = [o for o in (pose_optimizer, loss_net_optimizer) if o is not None]
+        inner = [getattr(o, "inner_optimizer", o) for o in members]
+        backends.check_compile(
+            steps_per_execution, any(o.gradient_accumulation_steps for o in inner)
+        )
+        objective = losses.get_objective(energy_objective)
+        schedule = (
+            energy_weight
+            if isinstance(energy_weight, keras.optimizers.schedules.LearningRateSchedule)
+            else None
+        )
+        if schedule is None and not (
+            isinstance(energy_weight, (int, float)) and energy_weight >= 0
+        ):
+            raise ValueError(
+                f"energy_weight is {energy_weight!r}: give a number of at least 0, or a "
+                "keras.optimizers.schedules.LearningRateSchedule."
+            )
+        # A view, because Keras would take metrics in a plain dict for the model's own.
+        self._compile_arguments = MappingProxyType(
+            {
+                "optimizer": pose_optimizer,
+                "loss": losses.get(loss),
+                "loss_net_optimizer": loss_net_optimizer,
+                "energy_objective": objective,
+                "energy_weight": energy_weight,
+                "metrics": metrics,
+                "auto_scale_loss": auto_scale_loss,
+                "steps_per_execution": steps_per_execution,
+                **kwargs,
+            }
+        )
+        self.energy_objective = objective
+        self._energy_schedule = schedule
+        first = float(ops.convert_to_numpy(schedule(0))) if schedule else float(energy_weight)
+        self.training_state.set_coefficient("energy_weight", first)
+        for name, value in objective.coefficients.items():
+            self.training_state.set_coefficient(name, value)
+        pair = PairedOptimizer(
+            self._scaled(pose_optimizer, "pose_net_optimizer", auto_scale_loss),
+            loss_net_optimizer
+            and self._scaled(loss_net_optimizer, "loss_net_optimizer", auto_scale_loss),
+            self._is_loss_net_variable(),
+        )
+        super().compile(
+            optimizer=pair,
+            loss=losses.get(loss),
+            metrics=metrics,
+            # Each member has its own scale: one around the pair would skip both.
+            auto_scale_loss=False,
+            steps_per_execution=steps_per_execution,
+            **kwargs,
+        )
+        pair.build(self.trainable_variables)
+
+    def _scaled(self, optimizer: Any, name: str, auto_scale_loss: bool) -> Any:
+        kind = keras.optimizers.LossScaleOptimizer
+        half = "mixed_float16" in {
+            layer.dtype_policy.name
+            for net in (self.pose_net, self.loss_net)
+            if net is not None
+            for layer in net._flatten_layers()
+        }
+        if half and auto_scale_loss and not isinstance(optimizer, kind):
+            optimizer = kind(optimizer)
+        optimizer.name = name
+        return optimizer
+
+    def _is_loss_net_variable(self) -> Any:
+        if self.loss_net is None:
+            return lambda variable: False
+        own = {id(v) for v in self.loss_net.variables}
+        return lambda variable: id(variable) in own
+
+    def get_compile_config(self) -> dict[str, Any] | None:  # type: ignore[override]
+        """Describe how the model was compiled, both optimizers included."""
+        if not self.compiled:
+            return None
+        serialize = keras.saving.serialize_keras_object
+        return {
+            name: serialize_optimizer(value)
+            if isinstance(value, keras.optimizers.Optimizer)
+            else serialize(value)
+            for name, value in self._compile_arguments.items()
+        }
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compile as `get_compile_config` describes."""
+        arguments = dict(config)
+        for name in ("optimizer", "loss_net_optimizer"):
+            described = arguments.pop(name)
+            arguments[name] = (
+                keras.optimizers.deserialize(described) if described is not None else None
+            )
+        for name in set(arguments) - {"optimizer", "loss_net_optimizer"}:
+            arguments[name] = keras.saving.deserialize_keras_object(arguments[name])
+        if arguments["loss_net_optimizer"] is None:
+            del arguments["loss_net_optimizer"]
+        self.compile(**arguments)
+
+    # -- what a callback may read and set -----------------------------------------------------
+
+    @property
+    def energy_weight(self) -> Any:
+        """The current weight of the energy, a variable."""
+        return self.training_state.coefficients["energy_weight"]
+
+    @property
+    def coefficients(self) -> dict[str, Any]:
+        """The energy weight and the objective's coefficients, variables by name."""
+        return dict(self.training_state.coefficients)
+
+    def first_non_finite_step(self) -> dict[str, int | None]:
+        """First training step (from 0) in which a network's loss was not a finite number.
+
+        Returns:
+            For `"pose_net"` and `"loss_net"` the step, or `None`.
+        """
+        found = {}
+        for name in NETWORKS:
+            step = int(ops.convert_to_numpy(self.training_state.first_bad[name]))
+            found[name] = None if step < 0 else step
+        return found
+
+    def energy(self, keypoints: Any, poses: Any) -> Any:
+        """Score poses with the loss-net, in inference mode.
+
+        Args:
+            keypoints: `(batch, frames, joints, 2 or 3)`.
+            poses: Root-relative poses, metres, `(batch, out_frames, joints, 3)`.
+
+        Returns:
+            Energies `(batch, out_frames)`; low means plausible.
+
+        Raises:
+            ValueError: If the model has no loss-net.
+        """
+        if self.loss_net is None:
+            raise ValueError("This SEALPose has no loss_net, so poses have no energy.")
+        keypoints = ops.convert_to_tensor(keypoints, "float32")
+        poses = ops.convert_to_tensor(poses, "float32")
+        return self._energy(_condition(keypoints, poses), poses, training=False)
+
+    def energy_gradient(self, keypoints: Any, poses: Any) -> Any:
+        """Gradient of each frame's energy by its pose.
+
+        Args:
+            keypoints: `(batch, frames, joints, 2 or 3)`.
+            poses: Root-relative poses, metres, `(batch, out_frames, joints, 3)`.
+
+        Returns:
+            The shape of `poses`.
+
+        Raises:
+            ValueError: If the model has no loss-net.
+        """
+        (energies,), pull_back = backends.record(
+            self, lambda p: (self.energy(keypoints, p),), [], [ops.convert_to_tensor(poses)]
+        )
+        return pull_back(ops.ones_like(energies))[1][0]
+
+    def pose_loss_gradient(self, y_true: Any, y_pred: Any) -> Any:
+        """Gradient of the compiled pose loss by the prediction.
+
+        Args:
+            y_true: True poses, `(batch, out_frames, joints, 3)`.
+            y_pred: Predictions, the same shape.
+
+        Returns:
+            The shape of `y_pred`.
+        """
+        y_true = ops.convert_to_tensor(y_true)
+        _, gradient = self._value_and_gradient(
+            lambda p: self._pose_loss(None, y_true, p, None), ops.convert_to_tensor(y_pred)
+        )
+        return gradient
+
+    # -- the mathematics, written once ---------------------------------------------------------
+
+    @property
+    def losses(self) -> list[Any]:
+        """Empty: a step adds the pose-net's regularisation itself, once, where it is wanted.
+
+        Keras' `compute_loss` adds `losses` to the pose loss; the loss-net's would end up there.
+        """
+        return []
+
+    def _energy(self, condition: Any, poses: Any, training: bool) -> Any:
+        return ops.cast(self.loss_net([condition, poses], training=training), "float32")
+
+    def _pose_loss(self, x: Any, y: Any, y_pred: Any, sample_weight: Any) -> Any:
+        return ops.cast(
+            self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight), "float32"
+        )
+
+    def _lift(self, x: Any) -> tuple[Any, Any]:
+        poses = ops.cast(self.pose_net(x, training=True), "float32")
+        return poses, _total(self.pose_net.losses)
+
+    def _value_and_gradient(self, function: Any, tensor: Any) -> tuple[Any, Any]:
+        (value,), pull_back = backends.record(self, lambda t: (function(t),), [], [tensor])
+        return value, pull_back(ops.ones_like(value))[1][0]
+
+    def seal_train_step(self, data: Any) -> dict[str, Any]:
+        """One update of both networks.
+
+        Args:
+            data: `(x, y)` or `(x, y, sample_weight)`; the weight is `(batch,)` or
+                `(batch, out_frames)`.
+
+        Returns:
+            The logs.
+        """
+        x, y, sample_weight = _unpack(data)
+        state = self.training_state
+        if self._energy_schedule is not None:
+            self.energy_weight.assign(
+                ops.cast(self._energy_schedule(ops.convert_to_tensor(state.step)), "float32")
+            )
+
+        variables = self.pose_net.trainable_variables
+        (y_pred, regularization), pull_back = backends.record(
+            self, lambda: self._lift(x), variables
+        )
+        _check_poses(y, y_pred)
+
+        found: dict[str, Any] = {}
+        if self.loss_net is not None and self.mode == "dynamic":
+            found.update(self._update_loss_net(x, y, y_pred, sample_weight))
+
+        pose_loss, gradient = self._value_and_gradient(
+            lambda p: self._pose_loss(x, y, p, sample_weight), y_pred
+        )
+        loss = pose_loss + regularization
+        if self.loss_net is not None:
+            weight = ops.convert_to_tensor(self.energy_weight)
+            condition = _condition(x, y)
+            energy, pull = self._value_and_gradient(
+                lambda p: _mean(self._energy(condition, p, training=False), sample_weight), y_pred
+            )
+            loss = loss + weight * energy
+            found["force_ratio"] = health.force_ratio(weight * pull, gradient)
+            found["alignment"] = ops.mean(health.alignment(pull, y, y_pred))
+            found.setdefault("energy_pred", energy)
+            gradient = gradient + weight * pull
+        found["pose_loss"] = pose_loss
+
+        member = self.optimizer.pose_net
+        gradients, _ = pull_back(
+            member.scale_loss(gradient), member.scale_loss(ops.ones_like(regularization))
+        )
+        backends.apply(member, gradients, variables)
+
+        state.note_loss("pose_net", loss)
+        state.step.assign(state.step + 1)
+        return self._logs(x, y, y_pred, sample_weight, loss, found)
+
+    def _update_loss_net(self, x: Any, y: Any, y_pred: Any, sample_weight: Any) -> dict[str, Any]:
+        """Teach the loss-net to score the truth below the prediction; returns figures to log."""
+        if self.negatives_pass == "inference":
+            negative = ops.stop_gradient(ops.cast(self.pose_net(x, training=False), "float32"))
+        else:
+            negative = ops.stop_gradient(y_pred)
+        objective = self.energy_objective
+        coefficients = {
+            name: ops.convert_to_tensor(self.training_state.coefficients[name])
+            for name in objective.coefficients
+        }
+        negatives = negative[None]
+        distances = objective.distances(y, negatives)
+        # One pass over truth and negatives joined along the batch, not one each.
+        condition = _condition(x, y)
+        conditions = ops.concatenate([condition, condition], axis=0)
+        poses = ops.concatenate([y, negative], axis=0)
+
+        def step() -> tuple[Any, Any, Any]:
+            energy_true, energy_pred = ops.split(self._energy(conditions, poses, True), 2, axis=0)
+            values = objective(
+                energy_true, energy_pred[None], _as_energy(distances, energy_true), **coefficients
+            )
+            loss = _mean(values, sample_weight) + _total(self.loss_net.losses)
+            return loss, energy_true, energy_pred
+
+        variables = self.loss_net.trainable_variables
+        with backends.loss_net_randomness(self):
+            (loss, energy_true, energy_pred), pull_back = backends.record(self, step, variables)
+        member = self.optimizer.loss_net
+        gradients, _ = pull_back(
+            member.scale_loss(ops.ones_like(loss)),
+            ops.zeros_like(energy_true),
+            ops.zeros_like(energy_pred),
+        )
+        backends.apply(member, gradients, variables)
+        self.training_state.note_loss("loss_net", loss)
+        return {"loss_net_loss": loss, **_compare(energy_true, energy_pred)}
+
+    def seal_test_step(self, data: Any) -> dict[str, Any]:
+        """Evaluate one batch.
+
+        Args:
+            data: As in `seal_train_step`.
+
+        Returns:
+            The logs; those that only training has are left out.
+        """
+        x, y, sample_weight = _unpack(data)
+        y_pred = ops.cast(self.pose_net(x, training=False), "float32")
+        _check_poses(y, y_pred)
+        pose_loss = self._pose_loss(x, y, y_pred, sample_weight)
+        found = {"pose_loss": pose_loss}
+        loss = pose_loss + _total(self.pose_net.losses)
+        if self.loss_net is not None:
+            condition = _condition(x, y)
+            conditions = ops.concatenate([condition, condition], axis=0)
+            energies = self._energy(conditions, ops.concatenate([y, y_pred], axis=0), False)
+            energy_true, energy_pred = ops.split(energies, 2, axis=0)
+            found.update(_compare(energy_true, energy_pred))
+            weight = ops.convert_to_tensor(self.energy_weight)
+            loss = loss + weight * _mean(energy_pred, sample_weight)
+        logs = self._logs(x, y, y_pred, sample_weight, loss, found)
+        return {name: value for name, value in logs.items() if name not in _TRAIN_ONLY}
+
+    def _logs(
+        self, x: Any, y: Any, y_pred: Any, sample_weight: Any, loss: Any, found: dict[str, Any]
+    ) -> dict[str, Any]:
+        count = ops.shape(x)[0]
+        self._loss_tracker.update_state(loss, sample_weight=count)
+        for name, tracker in self._trackers.items():
+            if name in found:
+                tracker.update_state(found[name], sample_weight=count)
+        return self.compute_metrics(x, y, y_pred, sample_weight)
+
+    # -- saving --------------------------------------------------------------------------------
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what rebuilds the model."""
+        serialize = keras.saving.serialize_keras_object
+        return {
+            **super().get_config(),
+            "pose_net": serialize(self.pose_net),
+            "loss_net": serialize(self.loss_net),
+            "mode": self.mode,
+            "negatives_pass": self.negatives_pass,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> SEALPose:
+        """Rebuild the model from `get_config`."""
+        config = dict(config)
+        for name in ("pose_net", "loss_net"):
+            config[name] = keras.saving.deserialize_keras_object(
+                config[name], custom_objects=custom_objects
+            )
+        return cls(**config)
+
+    def _seeds(self) -> list[Any]:
+        weights = {id(v) for v in self.weights}
+        return [v for v in self.variables if id(v) not in weights]
+
+    # A `.keras` file holds no state of random generators unless the model adds it, and a resumed
+    # run would then draw other dropout masks.
+    def save_own_variables(self, store: Any) -> None:
+        """Save the state of the networks' random generators."""
+        for index, variable in enumerate(self._seeds()):
+            store[f"seed_{index}"] = ops.convert_to_numpy(variable)
+
+    def load_own_variables(self, store: Any) -> None:
+        """Load the state of the networks' random generators."""
+        seeds = self._seeds()
+        missing = [i for i in range(len(seeds)) if f"seed_{i}" not in store]
+        if missing:
+            warnings.warn(
+                f"The file lacks the state of {len(missing)} random generators: training goes on, "
+                "but not exactly as it would have.",
+                stacklevel=2,
+            )
+        for index, variable in enumerate(seeds):
+            if index not in missing:
+                variable.assign(store[f"seed_{index}"])
+
+
+def _check_network(network: Any, name: str) -> None:
+    if not isinstance(network, keras.Model):
+        raise TypeError(
+            f"{name} is a {type(network).__name__}: give a keras.Model, such as one from "
+            f"keras_seal.{name}s."
+        )
+    if not network.built:
+        raise ValueError(
+            f"{name} {network.name!r} is not built: build it first, for instance with "
+            f"{name}.build(input_shape) or by calling it once."
+        )
+
+
+def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ValueError(f"{name} is {value!r}: it must be one of {', '.join(choices)}.")
+
+
+def _check_poses(y: Any, y_pred: Any) -> None:
+    if len(y.shape) != 4 or y.shape[1:] != y_pred.shape[1:]:
+        raise ValueError(
+            f"The true poses have shape {tuple(y.shape)} and the pose-net gives "
+            f"{tuple(y_pred.shape)}: both must be (batch, out_frames, joints, 3) with the same "
+            "frames and joints. Check num_frames, out_frames and the skeleton."
+        )
+
+
+def _unpack(data: Any) -> tuple[Any, Any, Any]:
+    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+    if y is None:
+        raise ValueError("SEALPose needs true poses: give data as (keypoints, poses).")
+    # train_on_batch under torch passes NumPy arrays.
+    x, y = ops.convert_to_tensor(x), ops.cast(ops.convert_to_tensor(y), "float32")
+    if sample_weight is not None:
+        sample_weight = ops.cast(ops.convert_to_tensor(sample_weight), "float32")
+    return x, y, sample_weight
+
+
+def _condition(keypoints: Any, poses: Any) -> Any:
+    """The x and y of the keypoints at the frames that the poses have."""
+    frames, wanted = keypoints.shape[1], poses.shape[1]
+    keypoints = keypoints[..., :2]
+    if frames == wanted:
+        return keypoints
+    if wanted != 1:
+        raise ValueError(f"{frames} frames of keypoints do not go with {wanted} frames of poses.")
+    return keypoints[:, frames // 2 : frames // 2 + 1]
+
+
+def _as_energy(distances: Any, energy: Any) -> Any:
+    """Distances per frame, or their mean where the loss-net gives other frames than the pose."""
+    if distances.shape[-1] == energy.shape[-1]:
+        return distances
+    return ops.mean(distances, axis=-1, keepdims=True)
+
+
+def _mean(values: Any, sample_weight: Any) -> Any:
+    """Mean over batch and frames, weighted as Keras' `"sum_over_batch_size"` does."""
+    if sample_weight is not None:
+        if len(sample_weight.shape) == 1:
+            sample_weight = sample_weight[:, None]
+        values = values * sample_weight
+    return ops.mean(values)
+
+
+def _total(losses: list[Any]) -> Any:
+    total = ops.zeros((), "float32")
+    for loss in losses:
+        total = total + ops.cast(ops.sum(loss), "float32")
+    return total
+
+
+def _compare(energy_true: Any, energy_pred: Any) -> dict[str, Any]:
+    true, pred = ops.mean(energy_true), ops.mean(energy_pred)
+    above = ops.mean(ops.cast(energy_pred > energy_true, "float32"))
+    return {
+        "energy_true": true,
+        "energy_pred": pred,
+        "energy_gap": pred - true,
+        "ranking_accuracy": above,
+    }
