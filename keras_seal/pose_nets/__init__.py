@@ -1,1 +1,93 @@
-"""."""
+"""Pose-nets: networks that lift 2D keypoints to 3D poses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from keras_seal.errors import UserError, nearest
+from keras_seal.pose_nets.base import PoseNet
+from keras_seal.pose_nets.sem_gcn import SemGCN
+from keras_seal.pose_nets.simple_baseline import SimpleBaseline
+
+__all__ = ["PoseNet", "SemGCN", "SimpleBaseline", "from_preset", "get", "names", "presets"]
+
+_CLASSES: dict[str, type[PoseNet]] = {net.__name__: net for net in (SemGCN, SimpleBaseline)}
+
+
+def names() -> list[str]:
+    """List the pose-nets.
+
+    Returns:
+        Class names, sorted.
+
+    Example:
+        >>> "SemGCN" in names()
+        True
+    """
+    return sorted(_CLASSES)
+
+
+def presets() -> dict[str, str]:
+    """List the published configurations.
+
+    Returns:
+        A description by preset name.
+
+    Example:
+        >>> "sem_gcn" in presets()
+        True
+    """
+    return {
+        preset: entry["description"]
+        for net in _CLASSES.values()
+        for preset, entry in sorted(net.presets.items())
+    }
+
+
+def from_preset(preset: str, skeleton: Any, **options: Any) -> PoseNet:
+    """Build a published configuration, with fresh weights.
+
+    Args:
+        preset: One of `presets()`.
+        skeleton: The skeleton: a `Skeleton`, its name, a YAML path or a dict.
+        **options: Constructor arguments that override the preset's.
+
+    Returns:
+        The net.
+
+    Raises:
+        UserError: If there is no such preset.
+
+    Example:
+        >>> from_preset("sem_gcn", "human36m_17").filters
+        128
+    """
+    for net in _CLASSES.values():
+        if preset in net.presets:
+            return net.from_preset(preset, skeleton, **options)
+    raise UserError(f"No pose-net preset is called '{preset}'.{nearest(preset, presets())}")
+
+
+def get(name: str, **options: Any) -> PoseNet:
+    """Build a pose-net from the name of its class or of a preset.
+
+    Args:
+        name: One of `names()` or `presets()`.
+        **options: Arguments of its constructor, `skeleton` among them.
+
+    Returns:
+        The net.
+
+    Raises:
+        UserError: If nothing has that name.
+
+    Example:
+        >>> get("SimpleBaseline", skeleton="human36m_17", units=32).num_frames
+        1
+    """
+    if name in _CLASSES:
+        return _CLASSES[name](**options)
+    if name in presets():
+        return from_preset(name, **options)
+    known = [*names(), *presets()]
+    raise UserError(f"No pose-net or preset is called '{name}'.{nearest(name, known)}")

@@ -1,0 +1,103 @@
+"""The loss-net that sees a pose as one flat vector."""
+
+# ruff: noqa: D102 (build, call, get_config and the like are Keras' and documented there)
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import layers
+
+from keras_seal import skeletons
+from keras_seal.layers import FoldFrames
+from keras_seal.loss_nets.base import LossNet, energy_inputs
+
+
+@keras.saving.register_keras_serializable(package="keras_seal")
+class MLPLossNet(LossNet):
+    """Score a pose by a residual multilayer perceptron over all coordinates.
+
+    Keypoints and pose, flattened and joined, go through a dense layer with ReLU and dropout,
+    `num_stages` residual stages of two such layers each, and a last dense layer to one number.
+
+    Args:
+        skeleton: The skeleton: a `Skeleton`, its name, a YAML path or a dict.
+        units: Width of the hidden layers.
+        num_stages: Number of residual stages, two layers each.
+        dropout: Dropout rate after every hidden layer.
+        conditional: Whether the energy depends on the keypoints.
+        input_channels: 2, or 3 with the detector's confidence.
+        dtype: Dtype policy of the layers; the energy is float32 whatever it is.
+        **kwargs: Passed on to `keras.Model`.
+
+    Inputs are the list [keypoints `(batch, frames, joints, input_channels)`, poses `(batch,
+    frames, joints, 3)`]; outputs the energies `(batch, frames)`.
+
+    Raises:
+        ValueError: If a number makes no sense.
+
+    Example:
+        >>> import numpy as np
+        >>> net = MLPLossNet("human36m_17", units=32)
+        >>> keypoints, poses = np.zeros((4, 3, 17, 2)), np.zeros((4, 3, 17, 3))
+        >>> tuple(net([keypoints, poses]).shape)
+        (4, 3)
+
+    Reference:
+        SEAL-pose, arXiv 2602.20051 (2026), the loss-net without a graph.
+    """
+
+    def __init__(
+        self,
+        skeleton: Any,
+        units: int = 1024,
+        num_stages: int = 2,
+        dropout: float = 0.5,
+        conditional: bool = True,
+        input_channels: int = 2,
+        dtype: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        skeleton = skeletons.get(skeleton)
+        inputs = energy_inputs(skeleton, input_channels)
+
+        def block(x: Any, name: str) -> Any:
+            x = layers.Dense(
+                units,
+                activation="relu",
+                kernel_initializer="he_normal",
+                dtype=dtype,
+                name=f"{name}_dense",
+            )(x)
+            return layers.Dropout(dropout, dtype=dtype, name=f"{name}_dropout")(x)
+
+        x = layers.Concatenate(dtype=dtype, name="join")(inputs) if conditional else inputs[1]
+        x = FoldFrames(dtype=dtype, name="fold_frames")(x)
+        x = layers.Flatten(dtype=dtype, name="flatten")(x)
+        x = block(x, "stem")
+        for stage in range(num_stages):
+            residual = block(x, f"stage_{stage}_a")
+            residual = block(residual, f"stage_{stage}_b")
+            x = layers.Add(dtype=dtype, name=f"stage_{stage}_add")([x, residual])
+        energy = layers.Dense(1, dtype="float32", name="score")(x)
+        super().__init__(
+            inputs,
+            energy,
+            skeleton=skeleton,
+            conditional=conditional,
+            input_channels=input_channels,
+            dtype=dtype,
+            **kwargs,
+        )
+        self.units = units
+        self.num_stages = num_stages
+        self.dropout = dropout
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "units": self.units,
+            "num_stages": self.num_stages,
+            "dropout": self.dropout,
+        }
