@@ -1,0 +1,393 @@
+"""The keys of a recipe: what they are called, what they hold, what they default to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+Distance = Literal["mpjpe", "mse", "l1"]
+PositiveFloat = Annotated[float, Field(gt=0)]
+NonNegativeFloat = Annotated[float, Field(ge=0)]
+
+
+class Section(BaseModel):
+    """A group of keys: unknown keys are errors, values are never converted, nothing changes."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+    )
+
+
+def _schedule_of(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return value.get("schedule")
+    return getattr(value, "schedule", "number")
+
+
+def _name_of(value: Any) -> Any:
+    return value.get("name") if isinstance(value, Mapping) else getattr(value, "name", None)
+
+
+def _mode_of(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return value.get("mode", "dynamic")
+    return getattr(value, "mode", "dynamic")
+
+
+class Data(Section):
+    """Where the motion comes from and how it is cut into batches."""
+
+    source: str
+    """Name of a data source: `synthetic`, `mocap` or `file`."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """Arguments of the source."""
+    num_frames: int = Field(1, ge=1)
+    """Frames the pose-net sees at once."""
+    frame_stride: int = Field(1, ge=1)
+    """Frames from one frame of a window to the next."""
+    window_stride: int = Field(1, ge=1)
+    """Frames from one training window to the next."""
+    flip: bool = True
+    """Whether training windows are mirrored left to right at random."""
+    batch_size: int = Field(1024, ge=1)
+    """Windows a step."""
+
+
+class Network(Section):
+    """A network: made anew from a name and options, or read from a file."""
+
+    name: str | None = None
+    """A class, or for pose-nets a published configuration."""
+    path: str | None = None
+    """A `.keras` file with fitting shapes; its weights are the start."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """Arguments that differ from the defaults, for a network made anew."""
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Network:
+        if (self.name is None) == (self.path is None):
+            got = "both" if self.name is not None else "neither"
+            raise ValueError(f"got {got} of name and path, expected one of them")
+        if self.path is not None and self.options:
+            raise ValueError("got path and options, expected options with a name only")
+        return self
+
+
+class LinearRamp(Section):
+    """A weight that moves in a straight line, then stays."""
+
+    schedule: Literal["linear"]
+    start: NonNegativeFloat = 0.0
+    end: NonNegativeFloat
+    epochs: PositiveFloat | None = None
+    """Length of the way; null means the whole training."""
+
+
+class CosineRamp(Section):
+    """A weight that moves along half a cosine wave, then stays."""
+
+    schedule: Literal["cosine"]
+    start: NonNegativeFloat = 0.0
+    end: NonNegativeFloat
+    epochs: PositiveFloat | None = None
+    """Length of the way; null means the whole training."""
+
+
+class Warmup(Section):
+    """A weight that is zero at first, then rises in a straight line, then stays."""
+
+    schedule: Literal["warmup"]
+    value: NonNegativeFloat
+    wait_epochs: NonNegativeFloat = 0.0
+    """How long the weight is zero: the loss-net learns before it is listened to."""
+    rise_epochs: PositiveFloat = 1.0
+    """How long it then takes to reach `value`."""
+
+
+EnergyWeight = Annotated[
+    Annotated[NonNegativeFloat, Tag("number")]
+    | Annotated[LinearRamp, Tag("linear")]
+    | Annotated[CosineRamp, Tag("cosine")]
+    | Annotated[Warmup, Tag("warmup")],
+    Discriminator(_schedule_of),
+]
+
+
+class MarginObjective(Section):
+    """Truth must score lower than the prediction, by more where the prediction is worse."""
+
+    name: Literal["margin"]
+    distance: Distance = "mpjpe"
+    """How far a prediction is from the truth."""
+    margin: float = 10.0
+    """Energy that a unit of distance must be worth (a metre, for mpjpe)."""
+    hinge: bool = True
+    """Whether pairs that keep the margin stop counting."""
+
+    @model_validator(mode="after")
+    def _hinge_can_act(self) -> MarginObjective:
+        if self.hinge and self.margin < 0:
+            raise ValueError(f"margin is {self.margin}, expected at least 0, or hinge: false")
+        return self
+
+
+class NCEObjective(Section):
+    """Truth must be picked out among the negatives."""
+
+    name: Literal["nce"]
+    temperature: PositiveFloat = 1.0
+
+
+class RegressionObjective(Section):
+    """The energy of a prediction is its distance from the truth, times a scale."""
+
+    name: Literal["regression"]
+    scale: PositiveFloat = 10.0
+    """Energy of a unit of distance (a metre, for mpjpe)."""
+    distance: Distance = "mpjpe"
+    """How far a prediction is from the truth."""
+
+
+Objective = Annotated[
+    Annotated[MarginObjective, Tag("margin")]
+    | Annotated[NCEObjective, Tag("nce")]
+    | Annotated[RegressionObjective, Tag("regression")],
+    Discriminator(_name_of),
+]
+
+
+class DynamicSeal(Section):
+    """Both networks are trained, the loss-net against the pose-net's predictions."""
+
+    mode: Literal["dynamic"] = "dynamic"
+    energy_weight: EnergyWeight = 1e-3
+    """Weight of the energy in the pose-net's loss: a number or a schedule."""
+    objective: Objective = MarginObjective(name="margin")
+    """What the loss-net learns."""
+    negatives_pass: Literal["shared", "inference"] = "shared"
+    """`shared`: the training pass makes the negatives; `inference`: a pass of its own does."""
+
+
+class StaticSeal(Section):
+    """A trained loss-net helps to train the pose-net and stays as it is."""
+
+    mode: Literal["static"]
+    energy_weight: EnergyWeight = 1e-3
+    """Weight of the energy in the pose-net's loss: a number or a schedule."""
+
+
+Seal = Annotated[
+    Annotated[DynamicSeal, Tag("dynamic")] | Annotated[StaticSeal, Tag("static")],
+    Discriminator(_mode_of),
+]
+
+
+class CosineDecay(Section):
+    """A learning rate that falls along half a cosine wave."""
+
+    schedule: Literal["cosine"]
+    initial: PositiveFloat
+    final: NonNegativeFloat = 0.0
+    epochs: PositiveFloat | None = None
+    """Where `final` is reached; null means at the end of the training."""
+    warmup_epochs: NonNegativeFloat = 0.0
+    """Straight rise from zero to `initial`, before the fall."""
+
+
+class LinearDecay(Section):
+    """A learning rate that falls in a straight line."""
+
+    schedule: Literal["linear"]
+    initial: PositiveFloat
+    final: NonNegativeFloat = 0.0
+    epochs: PositiveFloat | None = None
+    """Where `final` is reached; null means at the end of the training."""
+
+
+class ExponentialDecay(Section):
+    """A learning rate that loses the same share every epoch."""
+
+    schedule: Literal["exponential"]
+    initial: PositiveFloat
+    rate: PositiveFloat = 0.95
+    """Factor by which it changes in `epochs`."""
+    epochs: PositiveFloat = 1.0
+    staircase: bool = False
+    """Whether it changes in steps."""
+
+
+LearningRate = Annotated[
+    Annotated[PositiveFloat, Tag("number")]
+    | Annotated[CosineDecay, Tag("cosine")]
+    | Annotated[LinearDecay, Tag("linear")]
+    | Annotated[ExponentialDecay, Tag("exponential")],
+    Discriminator(_schedule_of),
+]
+
+
+class Optimizer(Section):
+    """How one network's weights follow its gradients."""
+
+    name: Literal[
+        "adadelta", "adagrad", "adam", "adamax", "adamw", "lamb", "lion", "nadam", "rmsprop", "sgd"
+    ] = "adam"
+    """An optimizer of Keras."""
+    learning_rate: LearningRate = 1e-3
+    """A number or a schedule."""
+    weight_decay: NonNegativeFloat | None = None
+    """Decoupled weight decay; null leaves it to the optimizer's own default."""
+    clip_norm: PositiveFloat | None = None
+    """Largest norm of all gradients together; larger ones are scaled down."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """Further arguments of the optimizer, for instance `beta_1` or `momentum`."""
+
+
+class Training(Section):
+    """How long, with what, and how exactly the weights are moved."""
+
+    epochs: int = Field(ge=1)
+    optimizer: Optimizer = Optimizer()
+    """For the pose-net."""
+    loss: Literal["mpjpe", "mse"] = "mpjpe"
+    """The pose loss."""
+    loss_net_optimizer: Optimizer | None = None
+    """For the loss-net; null where there is none to train, else the defaults unless given."""
+    ema_decay: float | None = Field(None, gt=0, lt=1)
+    """Where given, validation, selection and results use averaged pose-net weights."""
+    gradient_accumulation: int = Field(1, ge=1)
+    """Steps whose gradients are averaged before the weights move."""
+    precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
+    jit_compile: Literal["auto", True, False] = "auto"
+    steps_per_execution: int = Field(1, ge=1)
+    """Steps the backend runs at a stretch."""
+    deterministic: bool = True
+    """Whether operations whose result varies from call to call are ruled out."""
+    patience: int | None = Field(None, ge=1)
+    """Epochs without a better selection metric after which training stops; null: never."""
+
+
+class Evaluation(Section):
+    """What is followed on the validation split, and what decides which weights are kept."""
+
+    metrics: Annotated[tuple[str, ...], Field(strict=False, min_length=1)] = ("mpjpe",)
+    """Names of streaming metrics, computed while training and validating."""
+    select: str = Field("val_mpjpe", validate_default=True)
+    """The log whose lowest value picks the epoch that is kept."""
+
+    @field_validator("select")
+    @classmethod
+    def _is_computed(cls, value: str, info: ValidationInfo) -> str:
+        computed = [f"val_{name}" for name in info.data.get("metrics", ())]
+        if computed and value not in computed:
+            raise ValueError(
+                f"got '{value}', expected val_ and a name of evaluation.metrics:"
+                f" {', '.join(computed)}"
+            )
+        return value
+
+
+class PosePlots(Section):
+    """Pictures of predicted over true skeletons while training."""
+
+    every: int = Field(5, ge=0)
+    """Epochs from one picture to the next; 0 for none."""
+    poses: int = Field(4, ge=1)
+    """Poses a picture."""
+
+
+class Callbacks(Section):
+    """What is looked at while training."""
+
+    pose_plots: PosePlots = PosePlots()
+    energy_monitor: bool = True
+    """Whether the health of the two-network game is followed (needs a loss-net)."""
+    limb_lengths: bool = False
+    """Whether predicted against true limb lengths are logged every epoch."""
+    tensorboard: bool = True
+    """Whether logs are written for TensorBoard as well."""
+
+
+class Recipe(Section):
+    """Everything that decides what a training run computes.
+
+    Example:
+        >>> recipe = Recipe(
+        ...     name="tiny",
+        ...     data={"source": "synthetic"},
+        ...     pose_net={"name": "SimpleBaseline"},
+        ...     training={"epochs": 2},
+        ... )
+        >>> recipe.training.optimizer.name, recipe.loss_net
+        ('adam', None)
+    """
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    """Names the run folder."""
+    description: str = ""
+    seed: int = Field(0, ge=0, lt=2**32)
+    """Decides initial weights, dropout and the order of the data."""
+    backend: Literal["tensorflow", "jax", "torch"] | None = None
+    """The Keras backend; null takes KERAS_BACKEND or Keras' own default."""
+    skeleton: str | dict[str, Any] = "human36m_17"
+    """A built-in skeleton, a YAML file, or the skeleton itself."""
+    data: Data
+    pose_net: Network
+    """Lifts keypoints to poses: a class or preset of `keras_seal.pose_nets`, or any file."""
+    loss_net: Network | None = None
+    """Scores poses: a class of `keras_seal.loss_nets`, or a file. Null for a plain baseline."""
+    seal: Seal | None = None
+    """Null without a loss-net; defaults with one."""
+    training: Training
+    evaluation: Evaluation = Evaluation()
+    callbacks: Callbacks = Callbacks()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in_seal(cls, value: Any) -> Any:
+        if not isinstance(value, Mapping) or value.get("loss_net") is None:
+            return value
+        value = dict(value)
+        if value.get("seal") is None:
+            value["seal"] = {}
+        seal, training = value["seal"], value.get("training")
+        trains = _mode_of(seal) != "static" and isinstance(training, Mapping)
+        if trains and training.get("loss_net_optimizer") is None:
+            value["training"] = {**training, "loss_net_optimizer": {}}
+        return value
+
+    @model_validator(mode="after")
+    def _sections_fit(self) -> Recipe:
+        if self.loss_net is None:
+            for key, given in (
+                ("seal", self.seal),
+                ("training.loss_net_optimizer", self.training.loss_net_optimizer),
+            ):
+                if given is not None:
+                    raise ValueError(f"{key}: given without a loss_net; give one, or leave it out")
+        elif self.seal is not None and self.seal.mode == "static":
+            if self.loss_net.path is None:
+                raise ValueError(
+                    "seal.mode: 'static' needs a trained loss-net; give the path of its .keras"
+                    " file as loss_net.path"
+                )
+            if self.training.loss_net_optimizer is not None:
+                raise ValueError(
+                    "training.loss_net_optimizer: nothing to train with seal.mode 'static';"
+                    " leave it out"
+                )
+        return self
