@@ -171,10 +171,10 @@ def _refuse_repeated_keys(node: Any, source: str) -> None:
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for key, value in node.value:
-            if key.value in seen:
-                line = key.start_mark.line + 1
-                raise UserError(f"{source}, line {line}: key '{key.value}' is given twice.")
             if isinstance(key, yaml.ScalarNode):
+                if key.value in seen:
+                    line = key.start_mark.line + 1
+                    raise UserError(f"{source}, line {line}: key '{key.value}' is given twice.")
                 seen.add(key.value)
             _refuse_repeated_keys(value, source)
     elif isinstance(node, yaml.SequenceNode):
