@@ -156,6 +156,12 @@ class BaseGraphConv(GraphLayer):
         }
 
 
+def split_self(matrix: Any) -> Any:
+    """Stack the diagonal of a propagation matrix and the rest of it: `(2, joints, joints)`."""
+    identity = ops.eye(matrix.shape[0], dtype=matrix.dtype)
+    return ops.stack([matrix * identity, matrix * (1.0 - identity)])
+
+
 def propagate(inputs: Any, matrices: Any, kernel: Any, joint_axis: int) -> Any:
     """Sum over k of `matrices[k] @ (inputs @ kernel[k])`.
 
@@ -168,8 +174,12 @@ def propagate(inputs: Any, matrices: Any, kernel: Any, joint_axis: int) -> Any:
     Returns:
         Tensor shaped as `inputs` with `units` channels.
     """
-    transformed = [ops.matmul(inputs, kernel[k]) for k in range(kernel.shape[0])]
-    return aggregate(transformed, matrices, joint_axis)
+    return aggregate(transform(inputs, kernel), matrices, joint_axis)
+
+
+def transform(inputs: Any, kernel: Any) -> list[Any]:
+    """Multiply the channels of `inputs` by each matrix of a kernel `(count, channels, units)`."""
+    return [ops.matmul(inputs, kernel[k]) for k in range(kernel.shape[0])]
 
 
 def aggregate(terms: list[Any], matrices: Any, joint_axis: int) -> Any:

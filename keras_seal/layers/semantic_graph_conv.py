@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_seal.layers.graph_layer import BaseGraphConv, propagate
+from keras_seal.layers.graph_layer import BaseGraphConv, propagate, split_self
 from keras_seal.layers.initializers import InverseRootUniform, StackedXavierUniform
 
 # Keeps non-edges out of the softmax; their exponential underflows to exactly 0.
@@ -47,7 +47,7 @@ class SemanticGraphConv(BaseGraphConv):
 
     Example:
         >>> layer = SemanticGraphConv(8, skeleton="human36m_17")
-        >>> tuple(layer(np.zeros((4, 17, 2), "float32")).shape)
+        >>> tuple(layer(ops.zeros((4, 17, 2))).shape)
         (4, 17, 8)
 
     Reference:
@@ -95,7 +95,5 @@ class SemanticGraphConv(BaseGraphConv):
         return ops.softmax(logits, axis=-1)
 
     def call(self, inputs: Any) -> Any:
-        matrix = ops.cast(self.propagation_matrix(), self.compute_dtype)
-        identity = ops.eye(self.num_joints, dtype=self.compute_dtype)
-        matrices = ops.stack([matrix * identity, matrix * (1.0 - identity)])
+        matrices = split_self(ops.cast(self.propagation_matrix(), self.compute_dtype))
         return self.finish(propagate(inputs, matrices, self.kernel, self.joint_axis))

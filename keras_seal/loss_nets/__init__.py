@@ -6,11 +6,12 @@ from typing import Any
 
 from keras_seal.errors import UserError, nearest
 from keras_seal.loss_nets.base import LossNet
+from keras_seal.loss_nets.graph import GraphLossNet
 from keras_seal.loss_nets.mlp import MLPLossNet
 
-__all__ = ["LossNet", "MLPLossNet", "get", "names"]
+__all__ = ["GraphLossNet", "LossNet", "MLPLossNet", "get", "names"]
 
-_CLASSES: dict[str, type[LossNet]] = {net.__name__: net for net in (MLPLossNet,)}
+_CLASSES: dict[str, type[LossNet]] = {net.__name__: net for net in (GraphLossNet, MLPLossNet)}
 
 
 def names() -> list[str]:
