@@ -12,6 +12,7 @@ from keras_seal.layers.graphs import (
 )
 from keras_seal.layers.initializers import InverseRootUniform, StackedXavierUniform
 from keras_seal.layers.modulated_graph_conv import ModulatedGraphConv
+from keras_seal.layers.non_local_block import NonLocalBlock, pooling_groups
 from keras_seal.layers.root_relative import RootRelative
 from keras_seal.layers.semantic_graph_conv import SemanticGraphConv
 from keras_seal.layers.skeleton_attention import SkeletonAttention
@@ -26,6 +27,7 @@ __all__ = [
     "InverseRootUniform",
     "JointProjection",
     "ModulatedGraphConv",
+    "NonLocalBlock",
     "RootRelative",
     "SemanticGraphConv",
     "SkeletonAttention",
@@ -35,4 +37,5 @@ __all__ = [
     "chebyshev_polynomials",
     "hop_distances",
     "normalize_adjacency",
+    "pooling_groups",
 ]

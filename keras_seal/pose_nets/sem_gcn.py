@@ -10,7 +10,7 @@ import keras
 from keras import layers
 
 from keras_seal import skeletons
-from keras_seal.layers import RootRelative, SemanticGraphConv
+from keras_seal.layers import NonLocalBlock, RootRelative, SemanticGraphConv
 from keras_seal.pose_nets.base import PoseNet, keypoints_input
 
 
@@ -26,6 +26,7 @@ class SemGCN(PoseNet):
         skeleton: The skeleton: a `Skeleton`, its name, a YAML path or a dict.
         filters: Channels of the hidden layers.
         num_blocks: Number of residual blocks, two graph convolutions each.
+        non_local: Whether to put a `NonLocalBlock` after the input block and each residual block.
         dropout: Dropout rate after every hidden ReLU.
         input_channels: 2, or 3 with the detector's confidence.
         num_frames: Frames of a window; as many come out.
@@ -49,7 +50,11 @@ class SemGCN(PoseNet):
     presets = {  # noqa: RUF012
         "sem_gcn": {
             "description": "The published net without non-local blocks: 128 channels, 4 blocks.",
-            "config": {"filters": 128, "num_blocks": 4},
+            "config": {"filters": 128, "num_blocks": 4, "non_local": False},
+        },
+        "sem_gcn_non_local": {
+            "description": "The published net with non-local blocks: 128 channels, 4 blocks.",
+            "config": {"filters": 128, "num_blocks": 4, "non_local": True},
         },
     }
 
@@ -58,6 +63,7 @@ class SemGCN(PoseNet):
         skeleton: Any,
         filters: int = 128,
         num_blocks: int = 4,
+        non_local: bool = False,
         dropout: float = 0.0,
         input_channels: int = 2,
         num_frames: int = 1,
@@ -80,13 +86,19 @@ class SemGCN(PoseNet):
                 x = layers.Dropout(dropout, dtype=dtype, name=f"{name}_dropout")(x)
             return x
 
+        def look_around(x: Any, name: str) -> Any:
+            if not non_local:
+                return x
+            return NonLocalBlock(skeleton, joint_axis=0, dtype=dtype, name=f"{name}_non_local")(x)
+
         x = keras.ops.reshape(inputs, (-1, joints, input_channels))
         x = keras.ops.transpose(x, (1, 0, 2))
-        x = block(x, "stem")
+        x = look_around(block(x, "stem"), "stem")
         for index in range(num_blocks):
             residual = block(x, f"block_{index}_a")
             residual = block(residual, f"block_{index}_b")
             x = layers.Add(dtype=dtype, name=f"block_{index}_add")([x, residual])
+            x = look_around(x, f"block_{index}")
         # Metres in half precision would be a few millimetres off: the coordinates are float32.
         x = SemanticGraphConv(3, skeleton, joint_axis=0, dtype="float32", name="coordinates")(x)
         x = keras.ops.transpose(x, (1, 0, 2))
@@ -103,6 +115,7 @@ class SemGCN(PoseNet):
         )
         self.filters = filters
         self.num_blocks = num_blocks
+        self.non_local = non_local
         self.dropout = dropout
         self.input_channels = input_channels
 
@@ -111,6 +124,7 @@ class SemGCN(PoseNet):
             **super().get_config(),
             "filters": self.filters,
             "num_blocks": self.num_blocks,
+            "non_local": self.non_local,
             "dropout": self.dropout,
             "input_channels": self.input_channels,
         }
