@@ -1,0 +1,415 @@
+"""Streaming metrics of poses for `compile(metrics=[...])`, in millimetres, percent and degrees."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from typing import Any, TypeVar
+
+import keras
+from keras import ops
+
+from keras_seal import skeletons
+from keras_seal.metrics import functional
+
+_Metric = TypeVar("_Metric")
+
+_FACTORS = {
+    "mm": 1000.0,
+    "mm/frame": 1000.0,
+    "mm/frame^2": 1000.0,
+    "%": 100.0,
+    "deg": 180.0 / math.pi,
+}
+
+
+def _serializable(metric_class: type[_Metric]) -> type[_Metric]:
+    # There is a loss called MPJPE too: under one name a saved model would get the wrong one back.
+    name = f"metrics.{metric_class.__name__}"
+    return keras.saving.register_keras_serializable(package="keras_seal", name=name)(metric_class)
+
+
+class PoseMetric(keras.metrics.Metric, ABC):
+    """Base of metrics that are a mean over frames, the same for every batch size.
+
+    A subclass says in `frame_values` what each frame is worth, in metres, fractions or radians.
+    Half-precision predictions are measured in float32.
+
+    Args:
+        unit: Reported unit: `"mm"`, `"mm/frame"`, `"mm/frame^2"`, `"%"` or `"deg"`.
+        name: Name in the logs.
+        dtype: Floating type of the sums: float32 unless `"float64"` is asked for.
+
+    Example:
+        >>> from keras_seal.metrics import PoseMetric
+        >>> class Drop(PoseMetric):
+        ...     def frame_values(self, y_true, y_pred):
+        ...         return y_pred[:, :, 0, 1] - y_true[:, :, 0, 1]
+        >>> metric = Drop(unit="mm", name="drop")
+        >>> import numpy as np
+        >>> metric.update_state(np.zeros((2, 1, 17, 3)), np.ones((2, 1, 17, 3)))
+        >>> float(metric.result())
+        1000.0
+    """
+
+    #: How many consecutive frames one value of `frame_values` compares.
+    frames_per_value = 1
+
+    def __init__(self, unit: str, name: str, dtype: Any = None):
+        super().__init__(name=name, dtype=dtype)
+        if unit not in _FACTORS:
+            raise ValueError(f"`unit` must be one of {', '.join(_FACTORS)}; got {unit!r}.")
+        self.unit = unit
+        self._precision = "float64" if self.dtype == "float64" else "float32"
+        self.total = self.add_variable((), "zeros", dtype=self._precision, name="total")
+        self.count = self.add_variable((), "zeros", dtype=self._precision, name="count")
+
+    @abstractmethod
+    def frame_values(self, y_true: Any, y_pred: Any) -> Any:
+        """Measure every frame.
+
+        Args:
+            y_true: True poses `(batch, frames, joints, 3)`, metres.
+            y_pred: Predicted poses of the same shape.
+
+        Returns:
+            One value for each frame `(batch, frames - frames_per_value + 1)`.
+        """
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Add a batch.
+
+        Args:
+            y_true: True poses `(batch, frames, joints, 3)`, metres, root-relative.
+            y_pred: Predicted poses of the same shape.
+            sample_weight: Weights of samples `(batch,)` or of frames `(batch, frames)`. A value
+                that compares several frames takes the least of their weights. What a frame of
+                weight zero holds does not matter, NaN included.
+
+        Raises:
+            ValueError: A shape does not fit.
+        """
+        y_true = ops.stop_gradient(ops.cast(y_true, self._precision))
+        y_pred = ops.stop_gradient(ops.cast(y_pred, self._precision))
+        values = self.frame_values(y_true, y_pred)
+        if sample_weight is None:
+            weights = ops.ones_like(values)
+        else:
+            weights = self._weights(ops.cast(sample_weight, self._precision), y_pred, values)
+            values = ops.where(weights > 0, values, ops.zeros_like(values))
+        self.total.assign(self.total + ops.sum(weights * values))
+        self.count.assign(self.count + ops.sum(weights))
+
+    def _weights(self, weights: Any, poses: Any, values: Any) -> Any:
+        shape, frames = tuple(weights.shape), poses.shape[1]
+        if len(shape) == 1:
+            weights = weights[:, None]
+        elif len(shape) != 2 or (None not in (shape[1], frames) and shape[1] not in (1, frames)):
+            raise ValueError(
+                "`sample_weight` must have shape (batch,) or (batch, frames); got "
+                f"{shape} for poses of shape {tuple(poses.shape)}."
+            )
+        if weights.shape[1] != 1:
+            for _ in range(self.frames_per_value - 1):
+                weights = ops.minimum(weights[:, 1:], weights[:, :-1])
+        return weights * ops.ones_like(values)
+
+    def result(self) -> Any:
+        """Return the mean over all frames so far, in `unit` (0 before any)."""
+        return _FACTORS[self.unit] * ops.divide_no_nan(self.total, self.count)
+
+
+@_serializable
+class MPJPE(PoseMetric):
+    """Mean per-joint position error (protocol 1), in millimetres.
+
+    Args:
+        name: Name in the logs.
+        dtype: As for `PoseMetric`.
+
+    Example:
+        >>> import numpy as np
+        >>> metric = MPJPE()
+        >>> metric.update_state(np.zeros((2, 1, 17, 3)), np.full((2, 1, 17, 3), [0.03, 0, 0.04]))
+        >>> round(float(metric.result()), 3)
+        50.0
+    """
+
+    def __init__(self, name: str = "mpjpe", dtype: Any = None):
+        super().__init__(unit="mm", name=name, dtype=dtype)
+
+    def frame_values(self, y_true: Any, y_pred: Any) -> Any:
+        """Measure every frame with `functional.mpjpe`."""
+        return functional.mpjpe(y_true, y_pred)
+
+
+@_serializable
+class PMPJPE(PoseMetric):
+    """MPJPE after Procrustes alignment of each frame (protocol 2), in millimetres.
+
+    Args:
+        name: Name in the logs.
+        dtype: As for `PoseMetric`.
+
+    Example:
+        >>> import numpy as np
+        >>> y_true = np.random.default_rng(0).normal(size=(2, 1, 17, 3))
+        >>> metric = PMPJPE()
+        >>> metric.update_state(y_true, 0.5 * y_true + 1.0)
+        >>> bool(metric.result() < 0.1)
+        True
+    """
+
+    def __init__(self, name: str = "p_mpjpe", dtype: Any = None):
+        super().__init__(unit="mm", name=name, dtype=dtype)
+
+    def frame_values(self, y_true: Any, y_pred: Any) -> Any:
+        """Measure every frame with `functional.p_mpjpe`."""
+        return functional.p_mpjpe(y_true, y_pred)
+
+
+@_serializable
+class NMPJPE(PoseMetric):
+    """MPJPE after the best scaling of each frame, in millimetres.
+
+    Args:
+        name: Name in the logs.
+        dtype: As for `PoseMetric`.
+
+    Example:
+        >>> import numpy as np
+        >>> y_true = np.random.default_rng(0).normal(size=(2, 1, 17, 3))
+        >>> metric = NMPJPE()
+        >>> metric.update_state(y_true, 0.5 * y_true)
+        >>> bool(metric.result() < 0.1)
+        True
+    """
+
+    def __init__(self, name: str = "n_mpjpe", dtype: Any = None):
+        super().__init__(unit="mm", name=name, dtype=dtype)
+
+    def frame_values(self, y_true: Any, y_pred: Any) -> Any:
+        """Measure every frame with `functional.n_mpjpe`."""
+        return functional.n_mpjpe(y_true, y_pred)
+
+
+@_serializable
+class MPJVE(PoseMetric):
+    """Mean per-joint velocity error inside each window, in millimetres per frame.
+
+    Needs a network that predicts two consecutive frames or more.
+
+    Args:
+        name: Name in the logs.
+        dtype: As for `PoseMetric`.
+
+    Example:
+        >>> import numpy as np
+        >>> still, jumping = np.zeros((1, 2, 17, 3)), np.zeros((1, 2, 17, 3))
+        >>> jumping[0, 1, :, 2] = 0.01
+        >>> metric = MPJVE()
+        >>> metric.update_state(still, jumping)
+        >>> round(float(metric.result()), 3)
+        10.0
+    """
+
+    frames_per_value = 2
+
+    def __init__(self, name: str = "mpjve", dtype: Any = None):
+        super().__init__(unit="mm/frame", name=name, dtype=dtype)
+
+    def frame_values(self, y_true: Any, y_pred: Any) -> Any:
+        """Measure every frame but the first with `functional.mpjve`."""
+        return functional.mpjve(y_true, y_pred)
+
+
+@_serializable
+class AccelerationError(PoseMetric):
+    """Mean per-joint acceleration error inside each window, in millimetres per frame squared.
+
+    Needs a network that predicts three consecutive frames or more.
+
+    Args:
+        name: Name in the logs.
+        dtype: As for `PoseMetric`.
+
+    Example:
+        >>> import numpy as np
+        >>> still, jumping = np.zeros((1, 3, 17, 3)), np.zeros((1, 3, 17, 3))
+        >>> jumping[0, 1, :, 2] = 0.01
+        >>> metric = AccelerationError()
+        >>> metric.update_state(still, jumping)
+        >>> round(float(metric.result()), 3)
+        20.0
+    """
+
+    frames_per_value = 3
+
+    def __init__(self, name: str = "acceleration_error", dtype: Any = None):
+        super().__init__(unit="mm/frame^2", name=name, dtype=dtype)
+
+    def frame_values(self, y_true: Any, y_pred: Any) -> Any:
+        """Measure every frame but the outer two with `functional.acceleration_error`."""
+        return functional.acceleration_error(y_true, y_pred)
+
+
+class _LengthMetric(PoseMetric):
+    """A metric of lengths on a skeleton, in millimetres or, relative, in percent."""
+
+    _short_name = ""
+
+    def __init__(
+        self, skeleton: Any, relative: bool = False, name: str | None = None, dtype: Any = None
+    ):
+        default_name = f"{self._short_name}_percent" if relative else self._short_name
+        super().__init__(unit="%" if relative else "mm", name=name or default_name, dtype=dtype)
+        self.skeleton = skeletons.get(skeleton)
+        self.relative = bool(relative)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments of the constructor."""
+        config = super().get_config()
+        return {**config, "skeleton": self.skeleton.to_dict(), "relative": self.relative}
+
+
+@_serializable
+class LimbSymmetryError(_LengthMetric):
+    """LSE: how much the predicted left and right bones differ in length, in millimetres or %.
+
+    Args:
+        skeleton: A `Skeleton` with mirrored bones, or what `skeletons.get` takes.
+        relative: Whether to divide by the sum of both lengths and report percent.
+        name: Name in the logs; `"lse"`, or `"lse_percent"` if relative.
+        dtype: As for `PoseMetric`.
+
+    Raises:
+        ValueError: The skeleton has no mirrored bones.
+
+    Example:
+        >>> import numpy as np
+        >>> pose = np.zeros((1, 1, 17, 3))
+        >>> pose[..., [1, 2, 3], 0] = 0.06  # a right hip bone, and no left one
+        >>> metric = LimbSymmetryError("human36m_17")
+        >>> metric.update_state(pose, pose)
+        >>> round(float(metric.result()), 3)
+        10.0
+
+    Reference:
+        SEAL-pose, arXiv:2602.20051.
+    """
+
+    _short_name = "lse"
+
+    def __init__(
+        self, skeleton: Any, relative: bool = False, name: str | None = None, dtype: Any = None
+    ):
+        super().__init__(skeleton, relative=relative, name=name, dtype=dtype)
+        functional.require_mirrored_bones(self.skeleton)
+
+    def frame_values(self, y_true: Any, y_pred: Any) -> Any:
+        """Measure every frame with `functional.limb_symmetry_error`."""
+        return functional.limb_symmetry_error(y_true, y_pred, self.skeleton, relative=self.relative)
+
+
+@_serializable
+class BodySegmentLengthError(_LengthMetric):
+    """BSLE: error of the lengths of the predicted bones, in millimetres or %.
+
+    Args:
+        skeleton: A `Skeleton`, or what `skeletons.get` takes.
+        relative: Whether to divide by the true length and report percent.
+        name: Name in the logs; `"bsle"`, or `"bsle_percent"` if relative.
+        dtype: As for `PoseMetric`.
+
+    Example:
+        >>> import numpy as np
+        >>> y_true = np.random.default_rng(0).normal(size=(2, 1, 17, 3))
+        >>> metric = BodySegmentLengthError("human36m_17", relative=True)
+        >>> metric.update_state(y_true, 1.1 * y_true)
+        >>> metric.name, round(float(metric.result()), 2)
+        ('bsle_percent', 10.0)
+
+    Reference:
+        SEAL-pose, arXiv:2602.20051.
+    """
+
+    _short_name = "bsle"
+
+    def frame_values(self, y_true: Any, y_pred: Any) -> Any:
+        """Measure every frame with `functional.body_segment_length_error`."""
+        return functional.body_segment_length_error(
+            y_true, y_pred, self.skeleton, relative=self.relative
+        )
+
+
+@_serializable
+class LimbLengthError(_LengthMetric):
+    """LLE: error of the lengths of the predicted limbs, in millimetres or %.
+
+    Args:
+        skeleton: A `Skeleton` with limbs, or what `skeletons.get` takes.
+        relative: Whether to divide by the true length and report percent.
+        name: Name in the logs; `"lle"`, or `"lle_percent"` if relative.
+        dtype: As for `PoseMetric`.
+
+    Raises:
+        ValueError: The skeleton names no limbs.
+
+    Example:
+        >>> import numpy as np
+        >>> y_true = np.random.default_rng(0).normal(size=(2, 1, 17, 3))
+        >>> metric = LimbLengthError("human36m_17", relative=True)
+        >>> metric.update_state(y_true, 1.1 * y_true)
+        >>> metric.name, round(float(metric.result()), 2)
+        ('lle_percent', 10.0)
+
+    Reference:
+        SEAL-pose, arXiv:2602.20051.
+    """
+
+    _short_name = "lle"
+
+    def __init__(
+        self, skeleton: Any, relative: bool = False, name: str | None = None, dtype: Any = None
+    ):
+        super().__init__(skeleton, relative=relative, name=name, dtype=dtype)
+        functional.require_limbs(self.skeleton)
+
+    def frame_values(self, y_true: Any, y_pred: Any) -> Any:
+        """Measure every frame with `functional.limb_length_error`."""
+        return functional.limb_length_error(y_true, y_pred, self.skeleton, relative=self.relative)
+
+
+@_serializable
+class JointAngleError(PoseMetric):
+    """JAE: error of the angles between adjacent bones, in degrees.
+
+    Args:
+        skeleton: A `Skeleton`, or what `skeletons.get` takes.
+        name: Name in the logs.
+        dtype: As for `PoseMetric`.
+
+    Raises:
+        ValueError: The skeleton has a single bone.
+
+    Example:
+        >>> import numpy as np
+        >>> y_true = np.random.default_rng(0).normal(size=(2, 1, 17, 3))
+        >>> metric = JointAngleError("human36m_17")
+        >>> metric.update_state(y_true, 3.0 * y_true)
+        >>> bool(metric.result() < 0.01)
+        True
+    """
+
+    def __init__(self, skeleton: Any, name: str = "jae", dtype: Any = None):
+        super().__init__(unit="deg", name=name, dtype=dtype)
+        self.skeleton = skeletons.get(skeleton)
+        functional.require_adjacent_bones(self.skeleton)
+
+    def frame_values(self, y_true: Any, y_pred: Any) -> Any:
+        """Measure every frame with `functional.joint_angle_error`."""
+        return functional.joint_angle_error(y_true, y_pred, self.skeleton)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments of the constructor."""
+        return {**super().get_config(), "skeleton": self.skeleton.to_dict()}
