@@ -30,6 +30,22 @@ class PoseLoss(keras.losses.Loss):
         self._distance = get_distance(distance)
         super().__init__(name=name or distance, reduction=reduction, dtype="float32")
 
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        """Mean over batch and frames.
+
+        Args:
+            y_true: True poses, metres, `(batch, frames, joints, 3)`.
+            y_pred: Predicted poses, metres, the same shape.
+            sample_weight: Weight of each sample, `(batch,)`, or of each frame, `(batch, frames)`.
+
+        Returns:
+            A scalar.
+        """
+        # Keras would not spread a weight a sample over that sample's frames.
+        if sample_weight is not None and len(sample_weight.shape) == 1:
+            sample_weight = ops.expand_dims(ops.convert_to_tensor(sample_weight), -1)
+        return super().__call__(y_true, y_pred, sample_weight)
+
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """One value a frame.
 

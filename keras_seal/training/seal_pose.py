@@ -344,10 +344,36 @@ class SEALPose(backends.Steps, keras.Model):
     def _energy(self, condition: Any, poses: Any, training: bool) -> Any:
         return ops.cast(self.loss_net([condition, poses], training=training), "float32")
 
+    def compute_loss(  # type: ignore[override]
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Any:
+        """The compiled pose loss, after a look at the shapes.
+
+        Args:
+            x: Not used.
+            y: True poses, `(batch, out_frames, joints, 3)`.
+            y_pred: Predictions, the same shape.
+            sample_weight: `(batch,)` or `(batch, out_frames)`.
+            training: Not used.
+
+        Returns:
+            A scalar.
+
+        Raises:
+            ValueError: If the shapes do not fit: broadcasting would hide it.
+        """
+        _check_poses(y, y_pred)
+        return super().compute_loss(x, y, y_pred, sample_weight, training)
+
     def _pose_loss(self, x: Any, y: Any, y_pred: Any, sample_weight: Any) -> Any:
-        return ops.cast(
-            self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight), "float32"
-        )
+        loss = self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight)
+        # Keras divides a compiled loss by the number of replicas; here it is the replica's own.
+        return ops.cast(loss, "float32") * backends.replicas()
 
     def _lift(self, x: Any) -> tuple[Any, Any]:
         poses = ops.cast(self.pose_net(x, training=True), "float32")
@@ -378,7 +404,6 @@ class SEALPose(backends.Steps, keras.Model):
         (y_pred, regularization), pull_back = backends.record(
             self, lambda: self._lift(x), variables
         )
-        _check_poses(y, y_pred)
 
         found: dict[str, Any] = {}
         if self.loss_net is not None and self.mode == "dynamic":
@@ -461,7 +486,6 @@ class SEALPose(backends.Steps, keras.Model):
         """
         x, y, sample_weight = _unpack(data)
         y_pred = ops.cast(self.pose_net(x, training=False), "float32")
-        _check_poses(y, y_pred)
         pose_loss = self._pose_loss(x, y, y_pred, sample_weight)
         found = {"pose_loss": pose_loss}
         loss = pose_loss + _total(self.pose_net.losses)

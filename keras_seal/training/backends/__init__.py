@@ -6,6 +6,7 @@ Each module gives the same names:
   backend calls, and hand over to `seal_train_step` and `seal_test_step`;
 - `record`: run a function and keep what is needed to pull gradients back through it;
 - `apply`: let an optimizer update variables, inside a training step;
+- `replicas`: how many copies of the model share a step;
 - `check_compile`: refuse what Keras' trainer of that backend cannot do;
 - `loss_net_randomness`: keep the loss-net's random draws apart from the pose-net's;
 - `random_state` and `set_random_state`: what an exact resume needs beside a model's variables.
@@ -23,6 +24,7 @@ if _BACKEND == "tensorflow":
         loss_net_randomness,
         random_state,
         record,
+        replicas,
         set_random_state,
     )
 elif _BACKEND == "jax":
@@ -33,6 +35,7 @@ elif _BACKEND == "jax":
         loss_net_randomness,
         random_state,
         record,
+        replicas,
         set_random_state,
     )
 elif _BACKEND == "torch":
@@ -43,6 +46,7 @@ elif _BACKEND == "torch":
         loss_net_randomness,
         random_state,
         record,
+        replicas,
         set_random_state,
     )
 else:
@@ -58,5 +62,6 @@ __all__ = [
     "loss_net_randomness",
     "random_state",
     "record",
+    "replicas",
     "set_random_state",
 ]

@@ -57,10 +57,14 @@ def apply(optimizer: Any, gradients: list, variables: Sequence[Any]) -> None:
     The optimizer sums gradients over the replicas of a `tf.distribute` strategy, while each
     replica's loss is a mean over its own share of the batch: hence the division.
     """
-    replicas = tf.distribute.get_strategy().num_replicas_in_sync
-    if replicas > 1:
-        gradients = [g if g is None else g / replicas for g in gradients]
+    if replicas() > 1:
+        gradients = [g if g is None else g / replicas() for g in gradients]
     optimizer.apply(gradients, variables)
+
+
+def replicas() -> int:
+    """Number of replicas over which Keras divides a compiled loss and the optimizers sum."""
+    return tf.distribute.get_strategy().num_replicas_in_sync
 
 
 def check_compile(steps_per_execution: int, accumulates: bool) -> None:
@@ -73,7 +77,7 @@ def check_compile(steps_per_execution: int, accumulates: bool) -> None:
     Raises:
         ValueError: For gradient accumulation or several steps an execution over replicas.
     """
-    if tf.distribute.get_strategy().num_replicas_in_sync == 1:
+    if replicas() == 1:
         return
     if accumulates:
         raise ValueError(

@@ -64,6 +64,11 @@ def apply(optimizer: Any, gradients: list, variables: Sequence[Any]) -> None:
         optimizer.apply(gradients, variables)
 
 
+def replicas() -> int:
+    """One: a loss is not divided over replicas here."""
+    return 1
+
+
 def check_compile(steps_per_execution: int, accumulates: bool) -> None:
     """Refuse what Keras' torch trainer cannot do.
 
