@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,7 @@ def to_indices(description: Mapping[str, Any]) -> dict[str, Any]:
     joints = description["joints"]
     if not isinstance(joints, list | tuple) or not all(isinstance(joint, str) for joint in joints):
         raise UserError(f"{title}: `joints` must be a list of names, got {joints!r}.")
+    refuse_repeated_joints(joints, title)
     indices = {joint: index for index, joint in enumerate(joints)}
 
     def index_of(joint: object, where: str) -> int:
@@ -100,6 +101,21 @@ def to_indices(description: Mapping[str, Any]) -> dict[str, Any]:
         },
         "origin": indices_of(items_of("origin"), "`origin`"),
     }
+
+
+def refuse_repeated_joints(joints: Sequence[str], title: str) -> None:
+    """Raise `UserError` if two joints have one name.
+
+    Args:
+        joints: Joint names.
+        title: What to call the skeleton in the error.
+
+    Raises:
+        UserError: A name is listed twice.
+    """
+    for joint in joints:
+        if joints.count(joint) > 1:
+            raise UserError(f"{title}: joint '{joint}' is listed twice; names must be unique.")
 
 
 def write_yaml(description: Mapping[str, Any], path: str | Path) -> None:

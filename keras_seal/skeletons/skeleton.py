@@ -12,7 +12,12 @@ from typing import Any
 import numpy as np
 
 from keras_seal.errors import UserError, nearest
-from keras_seal.skeletons.description import parse_yaml, to_indices, write_yaml
+from keras_seal.skeletons.description import (
+    parse_yaml,
+    refuse_repeated_joints,
+    to_indices,
+    write_yaml,
+)
 
 
 @dataclass(frozen=True)
@@ -81,9 +86,7 @@ class Skeleton:
                 raise self._error(f"a joint's name must be a non-empty string, got {joint!r}.")
         if len(self.joints) < 2:
             raise self._error(f"at least two joints are needed, got {len(self.joints)}.")
-        repeated = _first_repeated(self.joints)
-        if repeated is not None:
-            raise self._error(f"joint '{repeated}' is listed twice; names must be unique.")
+        refuse_repeated_joints(self.joints, f"Skeleton '{self.name}'")
         return tuple(self.joints)
 
     def _checked_indices(self, value: object, what: str) -> tuple[int, ...]:
@@ -101,9 +104,9 @@ class Skeleton:
                     f"joints (0 to {len(self.joints) - 1})."
                 )
         indices = tuple(int(index) for index in indices)
-        repeated = _first_repeated(indices)
-        if repeated is not None:
-            raise self._error(f"`{what}` holds joint '{self.joints[repeated]}' twice.")
+        for index in indices:
+            if indices.count(index) > 1:
+                raise self._error(f"`{what}` holds joint '{self.joints[index]}' twice.")
         return indices
 
     def _checked_parents(self) -> tuple[int, ...]:
@@ -463,12 +466,3 @@ class Skeleton:
             return cls.from_dict(description)
         except UserError as error:
             raise UserError(f"{source}: {error}") from error
-
-
-def _first_repeated(values: Iterable[Any]) -> Any | None:
-    seen = set()
-    for value in values:
-        if value in seen:
-            return value
-        seen.add(value)
-    return None
