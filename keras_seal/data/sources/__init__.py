@@ -1,0 +1,50 @@
+"""Where poses come from: invented ones, motion capture, and saved files."""
+
+from __future__ import annotations
+
+from keras_seal.data.sources.base import Source
+from keras_seal.data.sources.file import FileSource
+from keras_seal.data.sources.synthetic import SyntheticSource
+from keras_seal.errors import UserError, nearest
+
+__all__ = ["FileSource", "Source", "SyntheticSource", "get", "names"]
+
+_SOURCES: dict[str, type[Source]] = {
+    source.name: source for source in (FileSource, SyntheticSource)
+}
+
+
+def names() -> list[str]:
+    """List the data sources.
+
+    Returns:
+        Their names, sorted.
+
+    Example:
+        >>> from keras_seal.data import sources
+        >>> sources.names()
+        ['file', 'mocap', 'synthetic']
+    """
+    return sorted(_SOURCES)
+
+
+def get(name: str) -> type[Source]:
+    """Find a data source by name.
+
+    Args:
+        name: One of `names()`.
+
+    Returns:
+        The class; its arguments are the source's options, and `load` gives the data.
+
+    Raises:
+        UserError: There is no such source.
+
+    Example:
+        >>> from keras_seal.data import sources
+        >>> sources.get("synthetic")(frames=100).frames
+        100
+    """
+    if name not in _SOURCES:
+        raise UserError(f"There is no data source '{name}'.{nearest(name, _SOURCES)}")
+    return _SOURCES[name]
