@@ -7,7 +7,14 @@ from typing import Any
 import numpy as np
 
 from keras_seal import skeletons
-from keras_seal.geometry._namespace import as_floats, check_poses, coordinates, namespace, safe_norm
+from keras_seal.geometry._namespace import (
+    as_floats,
+    check_poses,
+    constant,
+    coordinates,
+    namespace,
+    safe_norm,
+)
 
 
 def bone_vectors(poses: Any, skeleton: Any) -> Any:
@@ -84,11 +91,11 @@ def limb_lengths(poses: Any, skeleton: Any) -> Any:
             f"Skeleton '{skeleton.name}' names no limbs; add `limbs` to it to measure them."
         )
     xp, lengths = namespace(poses), bone_lengths(poses, skeleton)
-    limbs = [
-        sum(lengths[..., skeleton.bone_index(child)] for child in chain)
-        for chain in skeleton.limbs.values()
-    ]
-    return xp.stack(limbs, axis=-1)
+    chains = [[skeleton.bone_index(child) for child in limb] for limb in skeleton.limbs.values()]
+    longest = max(len(chain) for chain in chains)
+    bones = np.array([chain + [0] * (longest - len(chain)) for chain in chains], dtype=np.int32)
+    belongs = [[float(place < len(chain)) for place in range(longest)] for chain in chains]
+    return xp.sum(xp.take(lengths, bones, axis=-1) * constant(xp, belongs, lengths), axis=-1)
 
 
 def joint_angles(poses: Any, skeleton: Any) -> Any:
