@@ -41,8 +41,8 @@ class SEALPose(backends.Steps, keras.Model):
         pose_net: A built `keras.Model` from keypoints `(batch, frames, joints, 2 or 3)` to
             root-relative poses `(batch, out_frames, joints, 3)` in metres.
         loss_net: A built `keras.Model` from `[keypoints, pose]` to energies `(batch, frames)`, or
-            `None` to train the pose-net with its pose loss alone. It sees the x and y of the
-            keypoints, cut to the frames that the pose has.
+            `None` to train the pose-net with its pose loss alone. It sees as many
+            channels of the keypoints as it has inputs for, at the frames that the pose has.
         mode: `"dynamic"` trains the loss-net along; `"static"` leaves it as it is.
         negatives_pass: `"shared"` makes the loss-net's negatives in the pass that trains the
             pose-net (with its dropout), so a step lifts once. `"inference"` runs a pass of its own
@@ -295,7 +295,7 @@ class SEALPose(backends.Steps, keras.Model):
             raise ValueError("This SEALPose has no loss_net, so poses have no energy.")
         keypoints = ops.convert_to_tensor(keypoints, "float32")
         poses = ops.convert_to_tensor(poses, "float32")
-        return self._energy(_condition(keypoints, poses), poses, training=False)
+        return self._energy(self._condition(keypoints, poses), poses, training=False)
 
     def energy_gradient(self, keypoints: Any, poses: Any) -> Any:
         """Gradient of each frame's energy by its pose.
@@ -340,6 +340,18 @@ class SEALPose(backends.Steps, keras.Model):
         Keras' `compute_loss` adds `losses` to the pose loss; the loss-net's would end up there.
         """
         return []
+
+    def _condition(self, keypoints: Any, poses: Any) -> Any:
+        """What the loss-net sees of the keypoints: its channels, at the frames of the poses."""
+        frames, wanted = keypoints.shape[1], poses.shape[1]
+        keypoints = keypoints[..., : self.loss_net.inputs[0].shape[-1]]
+        if frames == wanted:
+            return keypoints
+        if wanted != 1:
+            raise ValueError(
+                f"{frames} frames of keypoints do not go with {wanted} frames of poses."
+            )
+        return keypoints[:, frames // 2 : frames // 2 + 1]
 
     def _energy(self, condition: Any, poses: Any, training: bool) -> Any:
         return ops.cast(self.loss_net([condition, poses], training=training), "float32")
@@ -404,6 +416,7 @@ class SEALPose(backends.Steps, keras.Model):
         (y_pred, regularization), pull_back = backends.record(
             self, lambda: self._lift(x), variables
         )
+        _check_poses(y, y_pred)
 
         found: dict[str, Any] = {}
         if self.loss_net is not None and self.mode == "dynamic":
@@ -415,7 +428,7 @@ class SEALPose(backends.Steps, keras.Model):
         loss = pose_loss + regularization
         if self.loss_net is not None:
             weight = ops.convert_to_tensor(self.energy_weight)
-            condition = _condition(x, y)
+            condition = self._condition(x, y)
             energy, pull = self._value_and_gradient(
                 lambda p: _mean(self._energy(condition, p, training=False), sample_weight), y_pred
             )
@@ -450,7 +463,7 @@ class SEALPose(backends.Steps, keras.Model):
         negatives = negative[None]
         distances = objective.distances(y, negatives)
         # One pass over truth and negatives joined along the batch, not one each.
-        condition = _condition(x, y)
+        condition = self._condition(x, y)
         conditions = ops.concatenate([condition, condition], axis=0)
         poses = ops.concatenate([y, negative], axis=0)
 
@@ -490,7 +503,7 @@ class SEALPose(backends.Steps, keras.Model):
         found = {"pose_loss": pose_loss}
         loss = pose_loss + _total(self.pose_net.losses)
         if self.loss_net is not None:
-            condition = _condition(x, y)
+            condition = self._condition(x, y)
             conditions = ops.concatenate([condition, condition], axis=0)
             energies = self._energy(conditions, ops.concatenate([y, y_pred], axis=0), False)
             energy_true, energy_pred = ops.split(energies, 2, axis=0)
@@ -595,17 +608,6 @@ def _unpack(data: Any) -> tuple[Any, Any, Any]:
     if sample_weight is not None:
         sample_weight = ops.cast(ops.convert_to_tensor(sample_weight), "float32")
     return x, y, sample_weight
-
-
-def _condition(keypoints: Any, poses: Any) -> Any:
-    """The x and y of the keypoints at the frames that the poses have."""
-    frames, wanted = keypoints.shape[1], poses.shape[1]
-    keypoints = keypoints[..., :2]
-    if frames == wanted:
-        return keypoints
-    if wanted != 1:
-        raise ValueError(f"{frames} frames of keypoints do not go with {wanted} frames of poses.")
-    return keypoints[:, frames // 2 : frames // 2 + 1]
 
 
 def _as_energy(distances: Any, energy: Any) -> Any:
