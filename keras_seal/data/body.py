@@ -222,13 +222,27 @@ def _tilted(rotation: np.ndarray, tilt: float) -> np.ndarray:
 def _chain(*turns: tuple[str, np.ndarray | float]) -> np.ndarray:
     result: np.ndarray | None = None
     for axis, angle in turns:
-        matrix = _turn(axis, np.asarray(angle))
+        matrix = turn(axis, np.asarray(angle))
         result = matrix if result is None else result @ matrix
     assert result is not None
     return result
 
 
-def _turn(axis: str, angle: np.ndarray) -> np.ndarray:
+def turn(axis: str, angle: np.ndarray) -> np.ndarray:
+    """Rotate about an axis of the coordinates.
+
+    Args:
+        axis: `"x"`, `"y"` or `"z"`.
+        angle: `(...)` radians, right-handed.
+
+    Returns:
+        Rotation matrices `(..., 3, 3)`.
+
+    Example:
+        >>> import numpy as np
+        >>> (turn("z", np.array(np.pi / 2)) @ [1.0, 0.0, 0.0]).round(6).tolist()
+        [0.0, 1.0, 0.0]
+    """
     cosine, sine = np.cos(angle), np.sin(angle)
     matrix = np.zeros((*angle.shape, 3, 3))
     index = "xyz".index(axis)

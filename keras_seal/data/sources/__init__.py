@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from keras_seal.data.sources.base import Source
 from keras_seal.data.sources.file import FileSource
+from keras_seal.data.sources.mocap import MocapSource
 from keras_seal.data.sources.synthetic import SyntheticSource
 from keras_seal.errors import UserError, nearest
 
-__all__ = ["FileSource", "Source", "SyntheticSource", "get", "names"]
+__all__ = ["FileSource", "MocapSource", "Source", "SyntheticSource", "get", "names"]
 
 _SOURCES: dict[str, type[Source]] = {
-    source.name: source for source in (FileSource, SyntheticSource)
+    source.name: source for source in (FileSource, MocapSource, SyntheticSource)
 }
 
 
