@@ -4,17 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import re
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import click
 
 from keras_seal.errors import UserError
-
-_TENSORFLOW_CHATTER = re.compile(rb"[IWE]\d{4} [\d:.]+ +\d+ |WARNING: All log messages before absl")
 
 BACKENDS = ("tensorflow", "jax", "torch")
 
@@ -50,30 +44,11 @@ def select(*wishes: str | None) -> None:
 
 
 def _import_keras() -> None:
-    """Import Keras, without what TensorFlow always says where there is no graphics card.
+    from keras_seal.runs.quiet import without_tensorflow_chatter
 
-    It says so before it heeds TF_CPP_MIN_LOG_LEVEL. All else is passed on.
-    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with _filtered_errors():
+    with without_tensorflow_chatter():
         import keras
 
         # TensorFlow looks for devices when it computes for the first time.
         keras.ops.convert_to_numpy(keras.ops.zeros(()))
-
-
-@contextmanager
-def _filtered_errors() -> Iterator[None]:
-    sys.stderr.flush()
-    saved = os.dup(2)
-    with tempfile.TemporaryFile() as held:
-        os.dup2(held.fileno(), 2)
-        try:
-            yield
-        finally:
-            sys.stderr.flush()
-            os.dup2(saved, 2)
-            os.close(saved)
-            held.seek(0)
-            kept = [line for line in held if not _TENSORFLOW_CHATTER.match(line)]
-            os.write(2, b"".join(kept))

@@ -136,6 +136,7 @@ class Recorder(keras.callbacks.Callback):
         if self.model.loss_net is not None:
             row["energy_weight"] = _number(self.model.energy_weight)
         row["seconds"] = round(time.perf_counter() - self._began, 3)
+        row = dict(sorted(row.items()))
         self._check(epoch, row)
         self.history.append(row)
         finished = len(self.history)

@@ -16,6 +16,7 @@ from keras_seal.metrics import functional
 from keras_seal.recipes import building
 from keras_seal.runs import report
 from keras_seal.runs.folder import RunFolder, write_json, write_text
+from keras_seal.runs.quiet import without_tensorflow_chatter
 from keras_seal.skeletons import Skeleton
 
 _PER_ACTION = ("mpjpe", "p_mpjpe")
@@ -117,7 +118,8 @@ def evaluate(
             f"{folder.path} has no pose_net.keras yet: end the run by --resume {folder.path}."
         )
     recipe = folder.recipe
-    pose_net = keras.models.load_model(folder.pose_net, compile=False)
+    with without_tensorflow_chatter():
+        pose_net = keras.models.load_model(folder.pose_net, compile=False)
     sequences = building.build_splits(recipe, cache_dir).parts[split]
     scores = evaluate_split(pose_net, sequences, recipe.data.frame_stride, recipe.data.batch_size)
     scores = {"split": split, "backend": keras.backend.backend(), **scores}

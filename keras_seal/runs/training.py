@@ -23,6 +23,7 @@ from keras_seal.runs.callbacks import (
 from keras_seal.runs.checkpoints import Checkpoint, Checkpoints
 from keras_seal.runs.determinism import make_deterministic, set_seeds
 from keras_seal.runs.folder import RunFolder, write_file, write_json
+from keras_seal.runs.quiet import without_tensorflow_chatter
 from keras_seal.training import SEALPose
 
 Note = Callable[[str], object]
@@ -179,10 +180,11 @@ class _Run:
                     ("test", self.splits.test),
                 )
             }
-            write_file(folder.pose_net, self.model.pose_net.save)
-            if self.model.loss_net is not None:
-                write_file(folder.loss_net, self.model.loss_net.save)
-            write_file(folder.model, self.model.save)
+            with without_tensorflow_chatter():
+                write_file(folder.pose_net, self.model.pose_net.save)
+                if self.model.loss_net is not None:
+                    write_file(folder.loss_net, self.model.loss_net.save)
+                write_file(folder.model, self.model.save)
         history = Checkpoints(folder.checkpoints).latest(self.note).progress["history"]
         result = {
             "name": self.recipe.name,
