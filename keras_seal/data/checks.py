@@ -43,11 +43,11 @@ def check_finite(sequences: PoseSequences) -> None:
         if count:
             values = array[first]
             joint = int(np.flatnonzero(~np.isfinite(values).all(axis=-1))[0])
+            found = "1 value that is" if count == 1 else f"{count} values that are"
             raise UserError(
-                f"The {what} hold {count} value{'s' * (count > 1)} that {'are' if count > 1 else 'is'} "
-                f"not finite; the first is in {_where(sequences, first)}, joint "
-                f"'{sequences.skeleton.joints[joint]}' ({np.array2string(values[joint])}). Fill or "
-                "leave out such frames."
+                f"The {what} hold {found} not finite; the first is in "
+                f"{_where(sequences, first)}, joint '{sequences.skeleton.joints[joint]}' "
+                f"({np.array2string(values[joint])}). Fill or leave out such frames."
             )
 
 

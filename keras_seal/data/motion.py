@@ -30,7 +30,7 @@ _ARMS: dict[str, Spread] = {
         )
     )
     for name, angles in {
-        "hang": ((35, 35), (10, 7), (5, 20), (16, 11)),
+        "hang": ((35, 35), (10, 7), (-2, 19), (16, 11)),
         "hip": ((-5, 18), (40, 9), (55, 14), (95, 14)),
         "hold": ((72, 18), (25, 14), (30, 20), (90, 22)),
         "reach": ((82, 16), (78, 22), (5, 25), (18, 16)),
@@ -44,6 +44,8 @@ _ARMS: dict[str, Spread] = {
         "guard": ((70, 14), (38, 14), (5, 20), (122, 14)),
         "punch": ((92, 12), (88, 12), (30, 25), (12, 10)),
         "swing": ((88, 20), (-28, 12), (0, 20), (22, 16)),
+        "stroll": ((80, 14), (2, 8), (-4, 15), (20, 12)),
+        "pump": ((84, 12), (2, 12), (4, 16), (82, 20)),
         "lean": ((60, 30), (50, 18), (20, 25), (70, 25)),
         "any": ((45, 50), (75, 45), (-5, 40), (65, 42)),
     }.items()
@@ -89,7 +91,7 @@ _GESTURING = {"hang": 2, "hip": 1, "hold": 3, "reach": 1, "point": 1.5, "side": 
 _WORKING = {"hold": 3, "reach": 3, "lean": 2, "head": 1, "hang": 1, "across": 0.7, "any": 0.7}
 _SPORTING = {"guard": 3, "punch": 2, "side": 1, "raise": 1.5, "any": 3, "across": 1, "swing": 1.5,
              "reach": 1, "hold": 1}  # fmt: skip
-_WALKING = {"hang": 8, "hold": 1, "hip": 0.5, "head": 0.5, "any": 0.5}
+_WALKING = {"stroll": 8, "pump": 1, "hang": 1, "hold": 1, "hip": 0.5, "head": 0.5, "any": 0.5}
 
 _TRUNK: dict[str, Spread] = {
     "upright": {"trunk_flexion": (3, 8), "trunk_side": (0, 5), "trunk_twist": (0, 8)},
@@ -149,7 +151,7 @@ def _gait(
     pace = drift(frames, fps, 0.3, rng)
     rate = rng.uniform(*cadence) * (1 + 0.12 * pace)
     reach, knee = rng.uniform(*stride), rng.uniform(*swing)
-    arms = reach * rng.uniform(0.2, 1.6)
+    arms = reach * rng.uniform(0.3, 2.0)
     phase = rng.uniform(0, 2 * np.pi) + 2 * np.pi * np.cumsum(rate) / fps
     swing_width = rng.uniform(1.6, 2.8)
     for side, offset in (("left", 0.0), ("right", np.pi)):
@@ -160,8 +162,8 @@ def _gait(
         bend += np.exp(3.0 * (np.cos(own - 0.6) - 1)) * 0.25 * reach
         angles[:, INDEX[f"{side}_hip_flexion"]] += reach * np.cos(own) + 0.25 * reach
         angles[:, INDEX[f"{side}_knee_flexion"]] += bend
-        angles[:, INDEX[f"{side}_shoulder_elevation"]] -= 0.7 * arms * np.cos(own)
-        angles[:, INDEX[f"{side}_elbow_flexion"]] -= 0.35 * arms * (np.cos(own) - 1)
+        angles[:, INDEX[f"{side}_shoulder_elevation"]] -= 0.8 * arms * np.cos(own)
+        angles[:, INDEX[f"{side}_elbow_flexion"]] -= 0.3 * arms * np.cos(own)
     angles[:, INDEX["trunk_twist"]] += rng.uniform(0.1, 0.5) * reach * np.cos(phase)
     angles[:, INDEX["yaw"]] -= rng.uniform(0.05, 0.25) * reach * np.cos(phase)
     angles[:, INDEX["roll"]] += rng.uniform(0.3, 1.2) * bounce * np.sin(phase)
@@ -182,8 +184,8 @@ ACTIVITIES: dict[str, _Activity] = {
     "work": _Activity(1.5, {**_STAND, ("front", "back"): 2}, _WORKING, "loose", (6, 8)),
     "walk": _Activity(3, {("straight", "straight"): 1}, _WALKING, "upright", (4, 7), cycle=_walk),
     "stride": _Activity(1, {("straight", "straight"): 1}, _GESTURING, "loose", (6, 6), cycle=_walk),
-    "run": _Activity(1.6, {("straight", "straight"): 1}, {"hold": 4, "guard": 2, "hang": 1},
-                     "upright", (14, 10), cycle=_run),
+    "run": _Activity(1.6, {("straight", "straight"): 1},
+                     {"pump": 5, "hold": 1, "guard": 1, "stroll": 1}, "upright", (14, 10), cycle=_run),
     "bow": _Activity(1.2, _STAND, {**_RESTING, "reach": 3, "lean": 2}, "bent", (28, 22)),
     "squat": _Activity(1, {("heels", "heels"): 1, ("chair", "chair"): 2, ("hugged", "hugged"): 1,
                            ("straight", "straight"): 2, ("lift", "back"): 0.5},
@@ -200,7 +202,8 @@ ACTIVITIES: dict[str, _Activity] = {
                              ("lift", "straight"): 1, ("kick", "straight"): 0.7},
                        {"any": 5, "raise": 2, "side": 2, "wave": 1, "hip": 1, "hold": 1},
                        "loose", (2, 8), (0, 6), (0.4, 1.1)),
-    "chair": _Activity(2.2, {("chair", "chair"): 4, ("chair", "long"): 1, ("chair", "crossed"): 0.7},
+    "chair": _Activity(2.2, {("chair", "chair"): 4, ("chair", "long"): 1,
+                             ("chair", "crossed"): 0.7},
                        _GESTURING, "loose", (-2, 10), planted=False),
     "floor": _Activity(1, {("crossed", "crossed"): 2, ("long", "long"): 1, ("hugged", "hugged"): 1,
                            ("long", "hugged"): 1, ("heels", "heels"): 1},
@@ -413,7 +416,8 @@ def _move(
     # The course of least jerk between two rests.
     eased = progress**3 * (10 - 15 * progress + 6 * progress**2)
     columns = [INDEX[name] for name in names]
-    angles[:, columns] += values[segment] + eased[:, None] * (values[segment + 1] - values[segment])
+    change = values[segment + 1] - values[segment]
+    angles[:, columns] += values[segment] + eased[:, None] * change
 
 
 def _path(

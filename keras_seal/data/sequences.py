@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -50,8 +50,8 @@ class PoseSequences:
         offsets: `(S + 1,)` first frame of every sequence, and N at the end.
         subjects: `(S,)` who is seen.
         actions: `(S,)` what they do.
-        views: `(S,)` index of each sequence's camera in `cameras`, -1 where it is unknown. None
-            means unknown everywhere.
+        views: `(S,)` index of each sequence's camera in `cameras`, -1 where it is unknown; by
+            default it is unknown everywhere.
         fps: `(S,)` frames a second, or one number for all.
         image_sizes: `(S, 2)` width and height in pixels, or one pair for all.
         cameras: The cameras that `views` points at.
@@ -82,9 +82,10 @@ class PoseSequences:
     offsets: np.ndarray
     subjects: np.ndarray
     actions: np.ndarray
-    views: np.ndarray | None = None
-    fps: np.ndarray | float = 50.0
-    image_sizes: np.ndarray | tuple[int, int] = (1000, 1000)
+    # Without an axis for the sequences a value counts for all of them.
+    views: np.ndarray = field(default_factory=lambda: np.array(-1))
+    fps: np.ndarray = field(default_factory=lambda: np.array(50.0))
+    image_sizes: np.ndarray = field(default_factory=lambda: np.array([1000, 1000]))
     cameras: tuple[Camera, ...] = ()
 
     def __post_init__(self) -> None:
@@ -98,8 +99,7 @@ class PoseSequences:
         count = len(self.offsets) - 1
         self.subjects = _one_per_sequence("subjects", self.subjects, np.str_, count)
         self.actions = _one_per_sequence("actions", self.actions, np.str_, count)
-        views = np.full(count, -1) if self.views is None else self.views
-        self.views = _one_per_sequence("views", views, np.int32, count)
+        self.views = _one_per_sequence("views", self.views, np.int32, count)
         self.fps = _one_per_sequence("fps", self.fps, np.float32, count)
         self.image_sizes = _one_per_sequence("image_sizes", self.image_sizes, np.int32, count, (2,))
         if count and not -1 <= self.views.min() <= self.views.max() < len(self.cameras):
@@ -367,7 +367,7 @@ class PoseSequences:
         )
 
     def _with(self, **changes: Any) -> PoseSequences:
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
         return PoseSequences(**{**values, **changes})
 
     def save(self, path: str | Path, *, compress: bool = False) -> Path:
@@ -571,7 +571,7 @@ def _one_per_sequence(
     name: str, value: Any, dtype: type, count: int, shape: tuple[int, ...] = ()
 ) -> np.ndarray:
     try:
-        array = np.asarray(value, dtype)
+        array: np.ndarray = np.asarray(value, dtype)
     except (TypeError, ValueError) as error:
         raise UserError(f"`{name}` must be {np.dtype(dtype).name}, got {value!r}.") from error
     if array.shape == shape and dtype is not np.str_:

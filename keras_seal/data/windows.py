@@ -177,7 +177,9 @@ class PoseWindows(keras.utils.PyDataset):
             raise IndexError(f"There is no batch {index}; there are {len(self)}.")
         index %= len(self)
         order, flips = self._drawn()
-        chosen = slice(index * self.batch_size, min((index + 1) * self.batch_size, self.num_windows))
+        chosen = slice(
+            index * self.batch_size, min((index + 1) * self.batch_size, self.num_windows)
+        )
         samples = np.arange(chosen.start, chosen.stop) if order is None else order[chosen]
         batch = self._gather(samples, None if flips is None else flips[samples])
         if self._within_fit:
@@ -268,8 +270,8 @@ class PoseWindows(keras.utils.PyDataset):
                 order = np.arange(self.num_windows, dtype=np.int32 if small else np.int64)
                 self._random(epoch, _ORDER).shuffle(order)
             if self.flip:
-                flips = self._random(epoch, _FLIPS).random(self.num_windows, np.float32)
-                flips = flips < _FLIP_PROBABILITY
+                chance = self._random(epoch, _FLIPS).random(self.num_windows, np.float32)
+                flips = chance < _FLIP_PROBABILITY
             self._draws = draws = (epoch, order, flips)
         return draws[1], draws[2]
 
@@ -318,8 +320,17 @@ class PoseWindows(keras.utils.PyDataset):
         Returns:
             The constructor's arguments but `sequences`.
         """
-        names = ("batch_size", "num_frames", "out_frames", "frame_stride", "window_stride")
-        names += ("shuffle", "seed", "flip", "drop_remainder")
+        names = (
+            "batch_size",
+            "num_frames",
+            "out_frames",
+            "frame_stride",
+            "window_stride",
+            "shuffle",
+            "seed",
+            "flip",
+            "drop_remainder",
+        )
         return {name: getattr(self, name) for name in names}
 
 

@@ -7,14 +7,18 @@ They may move every joint of the hierarchy, not the root alone.
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import bvhio
 import numpy as np
 
 from keras_seal.data.body import turn
 from keras_seal.errors import UserError
+
+if TYPE_CHECKING:
+    from bvhio import BvhJoint
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +102,11 @@ def _read_header(path: Path, lines: list[str]) -> tuple[int, int, float]:
 
 
 def _read_hierarchy(path: Path) -> list[_Joint]:
+    with warnings.catch_warnings():
+        # bvhio imports its mathematics by a name that is to go.
+        warnings.simplefilter("ignore", PendingDeprecationWarning)
+        import bvhio
+
     # A part without MOTION would keep bvhio waiting for the end of the file for ever; the header
     # is checked before.
     try:
@@ -122,7 +131,7 @@ def _read_hierarchy(path: Path) -> list[_Joint]:
     return joints + ends
 
 
-def _channels(path: Path, joint: bvhio.BvhJoint) -> tuple[str, ...]:
+def _channels(path: Path, joint: BvhJoint) -> tuple[str, ...]:
     channels = tuple(channel.lower() for channel in joint.Channels)
     for channel in channels:
         if channel[0] not in "xyz" or channel[1:] not in ("position", "rotation"):

@@ -6,6 +6,7 @@ import hashlib
 import warnings
 from dataclasses import dataclass
 from fnmatch import fnmatch
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -123,7 +124,9 @@ class MocapSource(FilmedSource):
         Returns:
             What JSON can hold.
         """
-        files = {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in self._files()}
+        files = {
+            name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in self._files()
+        }
         given = None if self.joint_map == "auto" else joint_maps.get(self.joint_map).to_dict()
         return {"files": files, "joint_map": given}
 
@@ -208,9 +211,7 @@ class MocapSource(FilmedSource):
             warnings.warn(f"Skipped: {problem}", UserWarning, stacklevel=2)
         return clips
 
-    def _places(
-        self, clips: list[_Clip]
-    ) -> list[tuple[np.ndarray, np.ndarray, float, float]]:
+    def _places(self, clips: list[_Clip]) -> list[tuple[np.ndarray, np.ndarray, float, float]]:
         """Give all clips one unit and one way up.
 
         Files with the same joint map come from one rig and are judged together: one clip alone
@@ -377,7 +378,7 @@ def _leg_lengths(joints: np.ndarray) -> np.ndarray:
 def _heights(joints: np.ndarray) -> np.ndarray:
     """Length from the ankles to the base of the skull, along the bones."""
     chain = ("pelvis", "spine", "thorax", "head")
-    trunk = sum(_distance(joints, one, other) for one, other in zip(chain, chain[1:], strict=False))
+    trunk = sum(_distance(joints, one, other) for one, other in pairwise(chain))
     return _leg_lengths(joints) + trunk
 
 
@@ -401,7 +402,9 @@ def _local_axes(rig: list[_Clip]) -> np.ndarray:
         body = np.stack([forward, np.cross(forward, left)], axis=-1)
         body /= np.maximum(np.linalg.norm(body, axis=1, keepdims=True), 1e-9)
         total += np.einsum("fjba,fbc->jac", clip.axes, body)
-    forward = total[..., 0] / np.maximum(np.linalg.norm(total[..., 0], axis=-1, keepdims=True), 1e-9)
+    forward = total[..., 0] / np.maximum(
+        np.linalg.norm(total[..., 0], axis=-1, keepdims=True), 1e-9
+    )
     up = total[..., 1] - (total[..., 1] * forward).sum(axis=-1, keepdims=True) * forward
     up /= np.maximum(np.linalg.norm(up, axis=-1, keepdims=True), 1e-9)
     return np.stack([forward, up], axis=-1)

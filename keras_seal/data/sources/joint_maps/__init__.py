@@ -95,9 +95,7 @@ def names() -> list[str]:
         ['bandai_namco', 'cmu', 'mixamo', 'poser']
     """
     files = resources.files(__package__).iterdir()
-    return sorted(
-        file.name.removesuffix(".yaml") for file in files if file.name.endswith(".yaml")
-    )
+    return sorted(file.name.removesuffix(".yaml") for file in files if file.name.endswith(".yaml"))
 
 
 def get(identifier: str | Mapping[str, Any]) -> JointMap:
@@ -190,7 +188,9 @@ def _parse(name: str, content: Any) -> JointMap:
             raise UserError(f"{where} human36m_17 has no joint '{joint}'.{nearest(joint, joints)}")
     lacking = [joint for joint in joints if joint not in content]
     if lacking:
-        raise UserError(f"{where} there is no rule for {', '.join(lacking)}; every joint needs one.")
+        raise UserError(
+            f"{where} there is no rule for {', '.join(lacking)}; every joint needs one."
+        )
     return JointMap(name, tuple(_parse_rule(where, joint, content[joint]) for joint in joints))
 
 
