@@ -12,7 +12,7 @@ from keras_seal.geometry._namespace import as_floats, check_last_axis, constant,
 from keras_seal.geometry.kinematics import axis_angle_to_matrix, rotate
 
 _VECTORS = {"position": 3, "focal": 2, "center": 2, "radial": 3, "tangential": 2}
-# Each pass removes at least half of the error within 45 degrees of the axis of a usual lens.
+# A pass leaves about half of the error at worst, within 45 degrees of the axis of a usual lens.
 _UNDISTORT_PASSES = 40
 
 
