@@ -185,7 +185,8 @@ ACTIVITIES: dict[str, _Activity] = {
     "walk": _Activity(3, {("straight", "straight"): 1}, _WALKING, "upright", (4, 7), cycle=_walk),
     "stride": _Activity(1, {("straight", "straight"): 1}, _GESTURING, "loose", (6, 6), cycle=_walk),
     "run": _Activity(1.6, {("straight", "straight"): 1},
-                     {"pump": 5, "hold": 1, "guard": 1, "stroll": 1}, "upright", (14, 10), cycle=_run),
+                     {"pump": 5, "hold": 1, "guard": 1, "stroll": 1}, "upright", (14, 10),
+                     cycle=_run),
     "bow": _Activity(1.2, _STAND, {**_RESTING, "reach": 3, "lean": 2}, "bent", (28, 22)),
     "squat": _Activity(1, {("heels", "heels"): 1, ("chair", "chair"): 2, ("hugged", "hugged"): 1,
                            ("straight", "straight"): 2, ("lift", "back"): 0.5},
@@ -437,7 +438,7 @@ def _path(
 
 
 def _grounded(poses: np.ndarray, fps: float) -> np.ndarray:
-    """Lower the body until its lowest joint is as high as joints are when they rest on the floor."""
+    """Lower the body until its lowest joint is as high as a joint that rests on the floor."""
     lowest = poses[..., 2].min(axis=1)
     poses[..., 2] += 0.08 - smooth(lowest, 0.06 * fps)[:, None]
     return poses

@@ -332,6 +332,7 @@ def test_bad_files_are_named_and_explained(folder, name):
     assert len(lines) == 2 and name in lines[0] and "bad_files" in lines[1]
 
 
+@pytest.mark.filterwarnings("ignore:Skipped")
 def test_bad_files_can_be_skipped(folder, tmp_path):
     expected = load(folder)
     write(folder / "zz_bad.bvh", "nothing")
@@ -376,6 +377,9 @@ def test_cache_follows_the_files(folder, tmp_path):
     first = load_cached()
     assert len(list(cache.iterdir())) == 1
     np.testing.assert_array_equal(load_cached().train.poses, first.train.poses)
+    assert len(list(cache.iterdir())) == 1
+    folder = folder.rename(tmp_path / "moved")
+    load_cached()
     assert len(list(cache.iterdir())) == 1
     write(folder / "walk_1.bvh", person_bvh(walk=0.03))
     load_cached()

@@ -37,6 +37,8 @@ class Source(BaseModel, ABC):
     name: ClassVar[str]
     # Raised whenever the same options give other data, so that old files in the cache are not used.
     version: ClassVar[int] = 1
+    # Options that `inputs` describes by content, so that their own values do not matter.
+    described_by_inputs: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, **options: Any) -> None:
         try:
@@ -98,7 +100,7 @@ class Source(BaseModel, ABC):
         key = {
             "source": self.name,
             "version": self.version,
-            "options": self.model_dump(mode="json"),
+            "options": self.model_dump(mode="json", exclude=set(self.described_by_inputs)),
             "inputs": self.inputs(),
         }
         return cache.fetch(self.name, key, self.prepare, cache_dir)

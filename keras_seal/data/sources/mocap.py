@@ -101,6 +101,7 @@ class MocapSource(FilmedSource):
     """
 
     name: ClassVar[str] = "mocap"
+    described_by_inputs: ClassVar[frozenset[str]] = frozenset({"folder", "joint_map"})
 
     folder: Path
     joint_map: str | dict[str, Any] = "auto"
