@@ -254,6 +254,33 @@ class SEALPose(backends.Steps, keras.Model):
             del arguments["loss_net_optimizer"]
         self.compile(**arguments)
 
+    # -- training ------------------------------------------------------------------------------
+
+    def fit(self, x: Any = None, y: Any = None, **kwargs: Any) -> Any:  # type: ignore[override]
+        """Train, as `keras.Model.fit` does.
+
+        `PoseWindows` keep their own order, which depends on their seed and the epoch alone: for
+        them Keras' shuffling of whole batches is off, and epoch numbers follow Keras', so that a
+        run continued with `initial_epoch` reads what an uninterrupted one would.
+
+        Args:
+            x: Keypoints, or a data set of `(keypoints, poses)`.
+            y: Poses, if `x` is an array.
+            **kwargs: Further arguments of `keras.Model.fit`, by name.
+
+        Returns:
+            The `History`.
+        """
+        if hasattr(x, "follow_epochs"):
+            kwargs["shuffle"] = False
+            callbacks = kwargs.get("callbacks") or []
+            if isinstance(callbacks, keras.callbacks.CallbackList):
+                callbacks.append(x.follow_epochs())
+            else:
+                callbacks = callbacks if isinstance(callbacks, (list, tuple)) else [callbacks]
+                kwargs["callbacks"] = [x.follow_epochs(), *callbacks]
+        return super().fit(x, y, **kwargs)
+
     # -- what a callback may read and set -----------------------------------------------------
 
     @property
