@@ -63,11 +63,12 @@ def validate(files: tuple[str, ...], backend: str | None) -> None:
 
         for name, recipe in loaded:
             try:
-                building.check(recipe)
+                missing = building.check(recipe)
             except UserError as error:
                 click.echo(f"Error: {name}: {error}", err=True)
                 failed = True
             else:
-                click.echo(f"{name}: valid")
+                still = f", still to be set: {', '.join(missing)}" if missing else ""
+                click.echo(f"{name}: valid{still}")
     if failed:
         raise SystemExit(2)

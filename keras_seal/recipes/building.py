@@ -12,7 +12,7 @@ from typing import Any
 
 import keras
 
-from keras_seal import data, loss_nets, losses, metrics, pose_nets, skeletons
+from keras_seal import callbacks, data, loss_nets, losses, metrics, pose_nets, skeletons
 from keras_seal.data import PoseSequences, PoseSplits, PoseWindows
 from keras_seal.errors import UserError, nearest
 from keras_seal.recipes import schema
@@ -329,19 +329,62 @@ def _policy(precision: str) -> Iterator[None]:
         keras.config.set_dtype_policy(before)
 
 
-def check(recipe: Recipe) -> None:
+def build_callbacks(
+    recipe: Recipe, held_out: PoseWindows, logs: Path, plots: Path, tensorboard: Path
+) -> list[keras.callbacks.Callback]:
+    """Make the callbacks that look at the training.
+
+    Args:
+        recipe: The recipe.
+        held_out: What to look at: windows of the validation split.
+        logs: Folder of their tables.
+        plots: Folder of their pictures.
+        tensorboard: TensorBoard's log folder.
+
+    Returns:
+        The callbacks that the recipe turns on.
+    """
+    skeleton, wanted, built = build_skeleton(recipe), recipe.callbacks, []
+    if wanted.energy_monitor and recipe.loss_net is not None:
+        built.append(callbacks.EnergyMonitor(held_out, skeleton, logs / "energy.csv"))
+    if wanted.limb_lengths:
+        built.append(callbacks.LimbLengthLogger(held_out, skeleton, logs / "limb_lengths.csv"))
+    if wanted.pose_plots.every:
+        built.append(
+            callbacks.PosePlotter(
+                held_out,
+                skeleton,
+                plots,
+                every=wanted.pose_plots.every,
+                samples=wanted.pose_plots.poses,
+                tensorboard_dir=tensorboard if wanted.tensorboard else None,
+            )
+        )
+    return built
+
+
+def check(recipe: Recipe) -> list[str]:
     """Make everything that a recipe describes, except for the data.
 
     Args:
         recipe: The recipe.
 
+    Returns:
+        Keys that are still to be set before training, such as a data folder.
+
     Raises:
         UserError: If anything in the recipe does not fit.
     """
-    build_source(recipe)
-    model = build_model(recipe)
-    compile_model(model, recipe, steps_per_epoch=100)
-
-
-def build_callbacks(recipe, sequences, windows, plots):
-    return []
+    with telling("data.source"):
+        fields = data.sources.get(recipe.data.source).model_fields
+    missing = [
+        name
+        for name, field in fields.items()
+        if field.is_required() and name not in recipe.data.options
+    ]
+    # Where the data lies is not looked at here, so any place will do.
+    options = {**recipe.data.options, **dict.fromkeys(missing, ".")}
+    section = recipe.data.model_copy(update={"options": options})
+    build_source(recipe.model_copy(update={"data": section}))
+    compile_model(build_model(recipe), recipe, steps_per_epoch=100)
+    return [f"data.options.{name}" for name in missing]

@@ -101,6 +101,7 @@ class Recorder(keras.callbacks.Callback):
         self._recipe = recipe
         self._checkpoints = checkpoints
         self._note = note
+        self._start = start
         self.history: list[dict[str, float]] = list(start.progress["history"]) if start else []
         self._csv = CsvLog(folder.log)
         self._csv.rewrite(self.history)
@@ -123,6 +124,12 @@ class Recorder(keras.callbacks.Callback):
             and bool(self.history)
             and len(self.history) - self.best_epoch >= patience
         )
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Put the state back once more: building the model has drawn random numbers under torch."""
+        if self._start is not None:
+            state.restore(self.model, self._start.arrays)
+            self._start = None
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Start the clock."""

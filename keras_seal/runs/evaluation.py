@@ -12,6 +12,7 @@ import numpy as np
 from keras_seal.data import PoseSequences
 from keras_seal.data.sequences import SPLITS
 from keras_seal.errors import UserError, nearest
+from keras_seal.geometry import root_relative
 from keras_seal.metrics import functional
 from keras_seal.recipes import building
 from keras_seal.runs import report
@@ -142,8 +143,7 @@ def measure(poses: np.ndarray, sequences: PoseSequences) -> dict[str, Any]:
         As `evaluate_split`.
     """
     skeleton = sequences.skeleton
-    origin = sequences.poses[:, list(skeleton.origin)].mean(axis=1, keepdims=True)
-    truth = sequences.poses - origin
+    truth = root_relative(sequences.poses, skeleton)
     measures = _measures(skeleton)
     errors: dict[str, np.ndarray] = {
         name: _in_chunks(function, truth, poses) for name, function in measures.items()

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-import os
-import socket
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from keras_seal.callbacks.event_file import ImageEvents
 from keras_seal.runs.folder import write_text
 
 
@@ -56,24 +55,14 @@ class CsvLog:
 class TensorBoardLog:
     """Scalars for TensorBoard, training and validation as two curves in one chart.
 
-    Written without TensorFlow, whose own writer would cost other backends seconds of importing.
-
     Args:
         folder: TensorBoard's log folder; `train` and `validation` are made in it.
-        first_epoch: Finished epochs that earlier logs keep; what they hold beyond is hidden.
+        finished: Epochs that earlier logs keep; what they hold beyond is hidden.
     """
 
-    def __init__(self, folder: Path, first_epoch: int = 0) -> None:
-        from tensorboard.compat.proto import event_pb2
-
-        self._files = {}
-        for part in ("train", "validation"):
-            (folder / part).mkdir(parents=True, exist_ok=True)
-            name = f"events.out.tfevents.{time.time_ns()}.{socket.gethostname()}.{os.getpid()}"
-            self._files[part] = (folder / part / name).open("xb")
-            self._write(part, event_pb2.Event(file_version="brain.Event:2"))
-            start = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
-            self._write(part, event_pb2.Event(session_log=start, step=first_epoch + 1))
+    def __init__(self, folder: Path, finished: int = 0) -> None:
+        self._train = _ScalarEvents(folder / "train", first_step=finished + 1)
+        self._validation = _ScalarEvents(folder / "validation", first_step=finished + 1)
 
     def write(self, epoch: int, row: Mapping[str, float]) -> None:
         """Add an epoch's logs.
@@ -82,29 +71,28 @@ class TensorBoardLog:
             epoch: Number of finished epochs.
             row: Its logs; names that begin with `val_` belong to validation.
         """
-        from tensorboard.compat.proto import event_pb2, summary_pb2
-
-        for part, prefix in (("train", ""), ("validation", "val_")):
-            values = [
-                summary_pb2.Summary.Value(tag=name.removeprefix("val_"), simple_value=value)
-                for name, value in row.items()
-                if name.startswith("val_") == bool(prefix)
-            ]
-            self._write(
-                part, event_pb2.Event(step=epoch, summary=summary_pb2.Summary(value=values))
-            )
-            self._files[part].flush()
+        parts: tuple[dict[str, float], dict[str, float]] = ({}, {})
+        for name, value in row.items():
+            parts[name.startswith("val_")][name.removeprefix("val_")] = value
+        self._train.write_scalars(parts[0], epoch)
+        self._validation.write_scalars(parts[1], epoch)
 
     def close(self) -> None:
         """Close the files."""
-        for file in self._files.values():
-            file.close()
+        self._train.close()
+        self._validation.close()
 
-    def _write(self, part: str, event: Any) -> None:
-        from tensorboard.summary.writer.record_writer import RecordWriter
 
-        event.wall_time = time.time()
-        RecordWriter(self._files[part]).write(event.SerializeToString())
+class _ScalarEvents(ImageEvents):
+    def write_scalars(self, values: Mapping[str, float], step: int) -> None:
+        from tensorboard.compat.proto import event_pb2, summary_pb2
+
+        entries = [
+            summary_pb2.Summary.Value(tag=name, simple_value=value)
+            for name, value in values.items()
+        ]
+        summary = summary_pb2.Summary(value=entries)
+        self._write(event_pb2.Event(wall_time=time.time(), step=step, summary=summary))
 
 
 def _line(cells: Sequence[Any]) -> str:

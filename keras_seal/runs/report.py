@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from keras_seal import visualization
+from keras_seal.data import PoseSequences
+from keras_seal.geometry import root_relative
 from keras_seal.recipes import Recipe
 from keras_seal.runs.folder import RunFolder, write_text
 
@@ -21,6 +27,12 @@ FIGURES = {
     "lle": ("LLE, limb lengths", "mm"),
     "lle_percent": ("LLE, relative", "%"),
 }
+
+_POSES = 4
+# Enough frames for means and spreads.
+_LENGTH_FRAMES = 4096
+# Motion capture names an action a clip: a longer table would say little.
+_MOST_ACTIONS = 30
 
 
 def rows(scores: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
@@ -66,15 +78,62 @@ def split_section(title: str, scores: Mapping[str, Any]) -> str:
         "| --- | ---: | ---: | --- |",
         *(f"| {' | '.join(row)} |" for row in rows(scores)),
         "",
-        "| action | frames | MPJPE mm | P-MPJPE mm |",
-        "| --- | ---: | ---: | ---: |",
-        *(
-            f"| {action} | {part['frames']} | {part['mpjpe']:.1f} | {part['p_mpjpe']:.1f} |"
-            for action, part in scores["actions"].items()
-        ),
-        "",
     ]
+    if len(scores["actions"]) <= _MOST_ACTIONS:
+        lines += [
+            "| action | frames | MPJPE mm | P-MPJPE mm |",
+            "| --- | ---: | ---: | ---: |",
+            *(
+                f"| {action} | {part['frames']} | {part['mpjpe']:.1f} | {part['p_mpjpe']:.1f} |"
+                for action, part in scores["actions"].items()
+            ),
+            "",
+        ]
     return "\n".join(lines)
+
+
+def draw_results(plots: Path, sequences: PoseSequences, poses: np.ndarray) -> None:
+    """Draw predicted over true poses, and predicted against true bone lengths.
+
+    Args:
+        plots: Where the pictures go.
+        sequences: A split.
+        poses: The prediction of all its frames, root-relative, metres.
+    """
+    truth = root_relative(sequences.poses, sequences.skeleton)
+    chosen = _spread(len(poses), _POSES)
+    figure = visualization.comparison_figure(
+        sequences.keypoints[chosen][:, None],
+        truth[chosen][:, None],
+        poses[chosen][:, None],
+        sequences.skeleton,
+        title="Test split: keypoints, and prediction over truth",
+    )
+    visualization.save_figure(figure, plots / "test_poses.png")
+    chosen = _spread(len(poses), _LENGTH_FRAMES)
+    figure = visualization.limb_length_figure(
+        truth[chosen][:, None],
+        poses[chosen][:, None],
+        sequences.skeleton,
+        title="Test split: bone lengths",
+    )
+    visualization.save_figure(figure, plots / "test_bone_lengths.png")
+
+
+def draw_history(plots: Path, log: Path) -> None:
+    """Draw how the training went.
+
+    Args:
+        plots: Where the picture goes.
+        log: The table of all epochs.
+    """
+    figure = visualization.training_curves(log)
+    visualization.save_figure(figure, plots / "training_curves.png")
+
+
+def _spread(count: int, wanted: int) -> np.ndarray:
+    """Choose evenly."""
+    return np.unique(np.linspace(0, count - 1, min(count, wanted)).astype(int))
 
 
 def write_report(
@@ -114,7 +173,7 @@ def write_report(
         "- `logs/metrics.csv`: logs of every epoch",
         "",
     ]
-    plots = sorted(path.name for path in folder.plots.glob("*.png"))
-    if plots:
-        text += ["## Plots", "", *(f"![{name}](plots/{name})" for name in plots), ""]
+    text += ["## Plots", ""]
+    for name in ("test_poses", "test_bone_lengths", "training_curves"):
+        text += [f"![{name}](plots/{name}.png)", ""]
     write_text(folder.report, "\n".join(text))

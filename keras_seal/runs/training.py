@@ -148,7 +148,7 @@ class _Run:
         if state.averages_weights(self.model):
             callbacks.append(state.AveragedValidation())
         callbacks += building.build_callbacks(
-            self.recipe, self.splits.validation, self.validation, folder.plots
+            self.recipe, self.validation, folder.log.parent, folder.plots, folder.tensorboard
         )
         try:
             self.model.fit(
@@ -167,24 +167,21 @@ class _Run:
         """Measure the weights that validation chose, save them, and write the report."""
         best = _best_checkpoint(folder, self.recipe, self.note)
         state.restore(self.model, best.arrays)
+        scores, data = {}, self.recipe.data
         with state.averaged_weights(self.model):
-            scores = {
-                name: evaluation.evaluate_split(
-                    self.model.pose_net,
-                    part,
-                    self.recipe.data.frame_stride,
-                    self.recipe.data.batch_size,
+            for name in ("validation", "test"):
+                part = self.splits.parts[name]
+                poses = evaluation.lift(
+                    self.model.pose_net, part, data.frame_stride, data.batch_size
                 )
-                for name, part in (
-                    ("validation", self.splits.validation),
-                    ("test", self.splits.test),
-                )
-            }
+                scores[name] = evaluation.measure(poses, part)
+            report.draw_results(folder.plots, part, poses)
             with without_tensorflow_chatter():
                 write_file(folder.pose_net, self.model.pose_net.save)
                 if self.model.loss_net is not None:
                     write_file(folder.loss_net, self.model.loss_net.save)
                 write_file(folder.model, self.model.save)
+        report.draw_history(folder.plots, folder.log)
         history = Checkpoints(folder.checkpoints).latest(self.note).progress["history"]
         result = {
             "name": self.recipe.name,
