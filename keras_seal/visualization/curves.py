@@ -44,6 +44,9 @@ _TITLES = {
     "bone_asymmetry": "Bone asymmetry, mm",
     "energy_weight": "Energy weight",
     "learning_rate": "Learning rate",
+    "learning_rate_pose_net_optimizer": "Learning rate of the pose-net",
+    "learning_rate_loss_net_optimizer": "Learning rate of the loss-net",
+    "seconds": "Seconds an epoch",
 }
 _ENERGIES = {"energy_true": "truth", "energy_pred": "prediction"}
 # Values that mean something by themselves: chance.
@@ -63,8 +66,8 @@ def training_curves(
 
     Args:
         history: The CSV file of `keras.callbacks.CSVLogger`, or a dictionary of one list a
-            quantity such as `model.fit(...).history`. An `"epoch"` column, counted from 0, is
-            used where there is one.
+            quantity such as `model.fit(...).history`. An `"epoch"` column is used as it stands;
+            without one, epochs count from 1.
         title: A line over everything.
 
     Returns:
@@ -82,7 +85,7 @@ def training_curves(
     """
     columns = _columns(history)
     length = len(next(iter(columns.values())))
-    epochs = columns.pop("epoch", np.arange(length, dtype="float64")) + 1
+    epochs = columns.pop("epoch", np.arange(1.0, length + 1))
     panels = _panels(columns)
     if not panels:
         raise ValueError("The history holds no finite value of any quantity: nothing to draw.")

@@ -70,7 +70,7 @@ def test_pose_figures_refuse_what_does_not_fit(random_keypoints, random_poses):
 
 
 HISTORY = {
-    "epoch": [0, 1, 2, 3],
+    "epoch": [1, 2, 3, 4],
     "loss": [0.4, 0.2, 0.1, 0.05],
     "val_loss": [0.5, 0.3, 0.2, 0.3],
     "mpjpe": [90.0, 60.0, 50.0, 40.0],
@@ -114,7 +114,7 @@ def test_training_curves_hold_the_history(tmp_path):
 
 def test_a_history_cut_off_in_the_middle_of_a_line_is_drawn(tmp_path):
     path = tmp_path / "log.csv"
-    path.write_text("epoch,loss,mpjpe\n0,0.5,90.0\n1,0.4,80.0\n2,0.3")
+    path.write_text("epoch,loss,mpjpe\n1,0.5,90.0\n2,0.4,80.0\n3,0.3")
     losses, errors = (ax.get_lines()[0].get_xdata() for ax in training_curves(path).axes)
     assert list(losses) == [1, 2, 3] and list(errors) == [1, 2]
 
