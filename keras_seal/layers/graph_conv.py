@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_seal.layers.graph_layer import BaseGraphConv, propagate, split_self
+from keras_seal.layers.graph_layer import BaseGraphConv, propagate, propagate_apart
 from keras_seal.layers.graphs import normalize_adjacency
 
 _LEARNED_EDGES = (False, "scale", "offset")
@@ -117,8 +117,9 @@ class GraphConv(BaseGraphConv):
 
     def call(self, inputs: Any) -> Any:
         matrix = ops.cast(self.propagation_matrix(), self.compute_dtype)
-        matrices = split_self(matrix) if self.separate_self_weights else matrix[None]
-        return self.finish(propagate(inputs, matrices, self.kernel, self.joint_axis))
+        if self.separate_self_weights:
+            return self.finish(propagate_apart(inputs, matrix, self.kernel, self.joint_axis))
+        return self.finish(propagate(inputs, matrix[None], self.kernel, self.joint_axis))
 
     def get_config(self) -> dict[str, Any]:
         return {

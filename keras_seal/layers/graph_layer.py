@@ -156,14 +156,36 @@ class BaseGraphConv(GraphLayer):
         }
 
 
-def split_self(matrix: Any) -> Any:
-    """Stack the diagonal of a propagation matrix and the rest of it: `(2, joints, joints)`."""
-    identity = ops.eye(matrix.shape[0], dtype=matrix.dtype)
-    return ops.stack([matrix * identity, matrix * (1.0 - identity)])
+def transform(inputs: Any, kernel: Any) -> Any:
+    """Multiply the channels of `inputs` by a matrix `(channels, units)`."""
+    # On two axes: XLA copies whole activations to transpose the gradient's operands otherwise.
+    outputs = ops.matmul(ops.reshape(inputs, (-1, inputs.shape[-1])), kernel)
+    return ops.reshape(outputs, (*ops.shape(inputs)[:-1], kernel.shape[-1]))
+
+
+def mix(inputs: Any, matrix: Any, joint_axis: int) -> Any:
+    """Multiply a matrix `(joints, joints)` with `inputs` along their joints."""
+    joints, shape = matrix.shape[0], ops.shape(inputs)
+    if joint_axis == 0:
+        return ops.reshape(ops.matmul(matrix, ops.reshape(inputs, (joints, -1))), shape)
+    x = ops.reshape(inputs, (-1, joints, inputs.shape[-1]))
+    # Repeating the matrix costs less than the backends' own broadcasting.
+    matrix = ops.broadcast_to(matrix, (ops.shape(x)[0], joints, joints))
+    return ops.reshape(ops.matmul(matrix, x), shape)
+
+
+def scale_joints(inputs: Any, factors: Any, joint_axis: int) -> Any:
+    """Multiply each joint of `inputs` by its factor: `(joints,)` or `(joints, channels)`."""
+    if len(factors.shape) == 1:
+        factors = factors[:, None]
+    if joint_axis == 0:
+        ones = [1] * (len(inputs.shape) - 2)
+        factors = ops.reshape(factors, (factors.shape[0], *ones, factors.shape[1]))
+    return inputs * factors
 
 
 def propagate(inputs: Any, matrices: Any, kernel: Any, joint_axis: int) -> Any:
-    """Sum over k of `matrices[k] @ (inputs @ kernel[k])`.
+    """Sum over k of `matrices[k] (inputs kernel[k])`.
 
     Args:
         inputs: `(..., joints, channels)`, or `(joints, ..., channels)` with `joint_axis` 0.
@@ -174,32 +196,43 @@ def propagate(inputs: Any, matrices: Any, kernel: Any, joint_axis: int) -> Any:
     Returns:
         Tensor shaped as `inputs` with `units` channels.
     """
-    return aggregate(transform(inputs, kernel), matrices, joint_axis)
+    narrow_first = inputs.shape[-1] < kernel.shape[-1]
+    outputs = None
+    for k in range(kernel.shape[0]):
+        if narrow_first:
+            term = transform(mix(inputs, matrices[k], joint_axis), kernel[k])
+        else:
+            term = mix(transform(inputs, kernel[k]), matrices[k], joint_axis)
+        outputs = term if outputs is None else outputs + term
+    return outputs
 
 
-def transform(inputs: Any, kernel: Any) -> list[Any]:
-    """Multiply the channels of `inputs` by each matrix of a kernel `(count, channels, units)`."""
-    return [ops.matmul(inputs, kernel[k]) for k in range(kernel.shape[0])]
+def propagate_apart(inputs: Any, matrix: Any, kernel: Any, joint_axis: int) -> Any:
+    """Propagate with weights of their own for a joint and for its neighbours.
 
-
-def aggregate(terms: list[Any], matrices: Any, joint_axis: int) -> Any:
-    """Sum over k of `matrices[k] @ terms[k]` along the joints.
+    That is `diag(matrix) (inputs kernel[0]) + offdiag(matrix) (inputs kernel[1])`.
 
     Args:
-        terms: Tensors `(..., joints, units)`, or `(joints, ..., units)` with `joint_axis` 0.
-        matrices: `(count, joints, joints)`.
+        inputs: `(..., joints, channels)`, or `(joints, ..., channels)` with `joint_axis` 0.
+        matrix: `(joints, joints)`; entry (i, j) is what joint i takes from joint j.
+        kernel: `(2, channels, units)`.
         joint_axis: -2 or 0.
 
     Returns:
-        Tensor shaped as each term.
+        Tensor shaped as `inputs` with `units` channels.
     """
-    outputs = None
-    for k, term in enumerate(terms):
-        if joint_axis == 0:
-            joints = term.shape[0]
-            message = ops.matmul(matrices[k], ops.reshape(term, (joints, -1)))
-            message = ops.reshape(message, ops.shape(term))
-        else:
-            message = ops.matmul(matrices[k], term)
-        outputs = message if outputs is None else outputs + message
-    return outputs
+    if inputs.shape[-1] < kernel.shape[-1]:
+        own, neighbors = gather_apart(inputs, inputs, matrix, joint_axis)
+        return transform(own, kernel[0]) + transform(neighbors, kernel[1])
+    own, neighbors = transform(inputs, kernel[0]), transform(inputs, kernel[1])
+    return ops.add(*gather_apart(own, neighbors, matrix, joint_axis))
+
+
+def gather_apart(own: Any, neighbors: Any, matrix: Any, joint_axis: int) -> tuple[Any, Any]:
+    """Return `diag(matrix) own` and `offdiag(matrix) neighbors`."""
+    identity = ops.eye(matrix.shape[0], dtype=matrix.dtype)
+    diagonal = ops.sum(matrix * identity, axis=1)
+    return (
+        scale_joints(own, diagonal, joint_axis),
+        mix(neighbors, matrix * (1.0 - identity), joint_axis),
+    )

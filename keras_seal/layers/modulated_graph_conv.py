@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_seal.layers.graph_layer import BaseGraphConv, aggregate, split_self, transform
+from keras_seal.layers.graph_layer import BaseGraphConv, gather_apart, scale_joints, transform
 from keras_seal.layers.graphs import normalize_adjacency
 from keras_seal.layers.initializers import InverseRootUniform, StackedXavierUniform
 
@@ -105,13 +105,12 @@ class ModulatedGraphConv(BaseGraphConv):
         return 0.5 * (matrix + ops.transpose(matrix))
 
     def call(self, inputs: Any) -> Any:
-        matrices = split_self(ops.cast(self.propagation_matrix(), self.compute_dtype))
-        modulation = self.modulation
-        if self.joint_axis == 0:
-            shape = (self.num_joints, *(1 for _ in inputs.shape[1:-1]), self.units)
-            modulation = ops.reshape(modulation, shape)
-        terms = [modulation * term for term in transform(inputs, self.kernel)]
-        return self.finish(aggregate(terms, matrices, self.joint_axis))
+        matrix = ops.cast(self.propagation_matrix(), self.compute_dtype)
+        terms = [
+            scale_joints(transform(inputs, self.kernel[k]), self.modulation, self.joint_axis)
+            for k in range(2)
+        ]
+        return self.finish(ops.add(*gather_apart(*terms, matrix, self.joint_axis)))
 
     def get_config(self) -> dict[str, Any]:
         return {

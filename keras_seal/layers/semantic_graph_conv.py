@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_seal.layers.graph_layer import BaseGraphConv, propagate, split_self
+from keras_seal.layers.graph_layer import BaseGraphConv, propagate_apart
 from keras_seal.layers.initializers import InverseRootUniform, StackedXavierUniform
 
 # Keeps non-edges out of the softmax; their exponential underflows to exactly 0.
@@ -95,5 +95,5 @@ class SemanticGraphConv(BaseGraphConv):
         return ops.softmax(logits, axis=-1)
 
     def call(self, inputs: Any) -> Any:
-        matrices = split_self(ops.cast(self.propagation_matrix(), self.compute_dtype))
-        return self.finish(propagate(inputs, matrices, self.kernel, self.joint_axis))
+        matrix = ops.cast(self.propagation_matrix(), self.compute_dtype)
+        return self.finish(propagate_apart(inputs, matrix, self.kernel, self.joint_axis))
