@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from typing import Any
 
 __version__ = "0.1.0"
 
@@ -40,7 +41,7 @@ _SERIALIZABLE = ("layers", "losses", "loss_nets", "metrics", "pose_nets", "train
 __all__ = ["__version__", *_CLASSES, *_ROOMS]
 
 
-def __getattr__(name: str) -> object:
+def __getattr__(name: str) -> Any:
     if name in _CLASSES:
         return getattr(importlib.import_module(f"keras_seal.{_CLASSES[name]}"), name)
     if name in _ROOMS:

@@ -48,6 +48,8 @@ class PairedOptimizer(keras.optimizers.Optimizer):
         name: Name of the pair.
     """
 
+    built: bool
+
     def __init__(
         self,
         pose_net: keras.optimizers.Optimizer,

@@ -83,13 +83,13 @@ class SEALPose(backends.Steps, keras.Model):
             _check_network(loss_net, "loss_net")
         _check_choice("mode", mode, MODES)
         _check_choice("negatives_pass", negatives_pass, NEGATIVES_PASSES)
-        self.pose_net = pose_net
-        self.loss_net = loss_net
+        self.pose_net: Any = pose_net
+        self.loss_net: Any = loss_net
         self.mode = mode
         self.negatives_pass = negatives_pass
         self.training_state = TrainingState(name="training_state")
         self._energy_schedule: Any = None
-        self.energy_objective: losses.EnergyObjective | None = None
+        self.energy_objective: Any = None
         names = ["pose_loss"]
         if loss_net is not None:
             names += [*_ENERGY_LOGS, "force_ratio", "alignment"]
@@ -115,7 +115,7 @@ class SEALPose(backends.Steps, keras.Model):
 
     # -- compiling -----------------------------------------------------------------------------
 
-    def compile(  # type: ignore[override]
+    def compile(
         self,
         optimizer: Any = "adam",
         loss: Any = "mpjpe",
@@ -228,7 +228,7 @@ class SEALPose(backends.Steps, keras.Model):
         own = {id(v) for v in self.loss_net.variables}
         return lambda variable: id(variable) in own
 
-    def get_compile_config(self) -> dict[str, Any] | None:  # type: ignore[override]
+    def get_compile_config(self) -> dict[str, Any] | None:
         """Describe how the model was compiled, both optimizers included."""
         if not self.compiled:
             return None
@@ -256,7 +256,7 @@ class SEALPose(backends.Steps, keras.Model):
 
     # -- training ------------------------------------------------------------------------------
 
-    def fit(self, x: Any = None, y: Any = None, **kwargs: Any) -> Any:  # type: ignore[override]
+    def fit(self, x: Any = None, y: Any = None, **kwargs: Any) -> Any:
         """Train, as `keras.Model.fit` does.
 
         `PoseWindows` keep their own order, which depends on their seed and the epoch alone: for
@@ -383,7 +383,7 @@ class SEALPose(backends.Steps, keras.Model):
     def _energy(self, condition: Any, poses: Any, training: bool) -> Any:
         return ops.cast(self.loss_net([condition, poses], training=training), "float32")
 
-    def compute_loss(  # type: ignore[override]
+    def compute_loss(
         self,
         x: Any = None,
         y: Any = None,

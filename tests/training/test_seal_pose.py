@@ -520,26 +520,29 @@ def run_python(script, **environment):
 
 
 _TWO_RUNS = """
-    import sys, keras, numpy as np, contextlib
+    import sys, keras, numpy as np
     sys.path.insert(0, {folder!r})
     from test_seal_pose import lifting_net, scoring_net, SEALPose
     rng = np.random.default_rng(0)
     x = rng.normal(size=(64, 1, 17, 2)).astype("float32")
     y = 0.3 * rng.normal(size=(64, 1, 17, 3)).astype("float32")
-    def train(options=None, fit=True):
+    def train():
         keras.utils.set_random_seed(1)
         model = SEALPose(lifting_net(0, False), scoring_net(0))
-        model.compile(keras.optimizers.SGD(0.1), "mpjpe", keras.optimizers.SGD(0.1), **(options or {{}}))
-        if fit:
-            model.fit(x, y, batch_size=16, shuffle=False, epochs=2, verbose=0)
+        model.compile(keras.optimizers.SGD(0.1), "mpjpe", keras.optimizers.SGD(0.1))
+        model.fit(x, y, batch_size=16, shuffle=False, epochs=2, verbose=0)
         return model
     alone = train().get_weights()
 """
 
 
+def two_runs():
+    return textwrap.dedent(_TWO_RUNS.format(folder=os.path.dirname(__file__)))
+
+
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="tf.distribute is TensorFlow's")
 def test_mirrored_strategy_equals_one_device():
-    script = textwrap.dedent(_TWO_RUNS.format(folder=os.path.dirname(__file__))) + textwrap.dedent("""
+    script = two_runs() + textwrap.dedent("""
         strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
         with strategy.scope():
             both = train().get_weights()
@@ -566,7 +569,7 @@ tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfigur
 
 @pytest.mark.skipif(BACKEND != "jax", reason="keras.distribution runs on JAX")
 def test_data_parallel_equals_one_device():
-    script = textwrap.dedent(_TWO_RUNS.format(folder=os.path.dirname(__file__))) + textwrap.dedent("""
+    script = two_runs() + textwrap.dedent("""
         devices = keras.distribution.list_devices()
         assert len(devices) == 4, devices
         keras.distribution.set_distribution(keras.distribution.DataParallel(devices=devices))

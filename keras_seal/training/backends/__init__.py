@@ -28,7 +28,7 @@ if _BACKEND == "tensorflow":
         set_random_state,
     )
 elif _BACKEND == "jax":
-    from keras_seal.training.backends.jax import (
+    from keras_seal.training.backends.jax import (  # type: ignore[assignment]
         Steps,
         apply,
         check_compile,
@@ -39,7 +39,7 @@ elif _BACKEND == "jax":
         set_random_state,
     )
 elif _BACKEND == "torch":
-    from keras_seal.training.backends.torch import (
+    from keras_seal.training.backends.torch import (  # type: ignore[assignment]
         Steps,
         apply,
         check_compile,
