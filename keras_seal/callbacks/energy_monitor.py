@@ -87,7 +87,7 @@ class EnergyMonitor(HeldOutCallback):
         path: str | os.PathLike[str],
         *,
         every: int = 1,
-        samples: int = 1024,
+        samples: int = 512,
         noise: Sequence[float] = (5.0, 10.0, 20.0, 40.0, 80.0),
         seed: int = 0,
     ) -> None:

@@ -134,6 +134,30 @@ def test_a_model_with_other_frames_is_explained(random_poses):
         callback.predict()
 
 
+def test_batches_are_divisible_among_the_devices_of_a_distribution(random_poses, monkeypatch):
+    y = random_poses(4)
+    callback = Noting((y[..., :2], y), every=1)
+    given = []
+
+    class Model:
+        def predict(self, keypoints, batch_size, **_):
+            given.append((len(keypoints), batch_size))
+            return np.concatenate([keypoints, keypoints[..., :1]], axis=-1)
+
+    class Mesh:
+        shape = (2, 3)
+
+    class Distribution:
+        device_mesh = Mesh
+
+    callback.set_model(Model())
+    callback.on_train_begin()
+    expected = callback.predict()
+    monkeypatch.setattr(keras.distribution, "distribution", lambda: Distribution)
+    np.testing.assert_array_equal(callback.predict(), expected)
+    assert len(expected) == 2 and given == [(2, 256), (6, 258)]
+
+
 def test_a_table_goes_on_where_training_goes_on(tmp_path):
     path = tmp_path / "logs" / "table.csv"
     table = EpochTable(path, ["name", "value"])
