@@ -227,6 +227,8 @@ def _draw_poses(
     low, high = both.min(axis=1), both.max(axis=1)
     radius = 1.05 * float((high - low).max()) / 2
     centre = (low[sample] + high[sample]) / 2
+    # All stand at the same height, also those who bow or kneel.
+    centre[2] = low[sample, 2] + radius / 1.05
     drawing.set_cube(ax, centre - radius, centre + radius)
     drawing.draw_floor(ax, low[sample, 2], centre[:2], 0.66 * radius)
     ax.set_axis_off()
