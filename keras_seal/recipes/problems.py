@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, Tag, ValidationError
 
@@ -96,8 +96,8 @@ def _sentence(problem: Any, model: type[BaseModel]) -> str:
             return f"{key}: got {got}, expected a group of keys with '{chooser}'."
         return f"{key}.{chooser}: " + _not_among(problem["input"].get(chooser), tags)
     if kind == "literal_error":
-        choices = get_args(sections[0].model_fields[str(keys[-1])].annotation)
-        return f"{key}: " + _not_among(problem["input"], choices)
+        annotation = sections[0].model_fields[str(keys[-1])].annotation
+        return f"{key}: " + _not_among(problem["input"], list(_literals(annotation)))
     if kind in _BOUNDS:
         words, name = _BOUNDS[kind]
         return f"{key}: got {got}, expected a number of {words} {context[name]}."
@@ -140,6 +140,15 @@ def _sections(annotation: Any) -> Iterator[type[BaseModel]]:
         yield annotation
     for argument in get_args(annotation):
         yield from _sections(argument)
+
+
+def _literals(annotation: Any) -> Iterator[Any]:
+    """Find the values that a field of fixed choices may have."""
+    if get_origin(annotation) is Literal:
+        yield from get_args(annotation)
+    else:
+        for argument in get_args(annotation):
+            yield from _literals(argument)
 
 
 def _tagged(annotation: Any) -> dict[str, Any]:
