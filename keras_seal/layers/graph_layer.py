@@ -9,6 +9,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_seal.layers.arguments import check_integer
 from keras_seal.layers.graphs import resolve_graph
 
 
@@ -96,9 +97,7 @@ class BaseGraphConv(GraphLayer):
         **kwargs: Any,
     ) -> None:
         super().__init__(skeleton=skeleton, adjacency=adjacency, joint_axis=joint_axis, **kwargs)
-        if not isinstance(units, int) or units < 1:
-            raise ValueError(f"`units` is a positive integer, got {units!r}.")
-        self.units = units
+        self.units = check_integer("units", units)
         self.activation = keras.activations.get(activation)
         self.use_bias = use_bias
         self.kernel_initializer = keras.initializers.get(kernel_initializer)

@@ -11,6 +11,7 @@ import numpy as np
 from keras import ops
 
 from keras_seal import skeletons
+from keras_seal.layers.arguments import check_integer
 from keras_seal.layers.graph_layer import GraphLayer
 from keras_seal.layers.graphs import hop_distances
 
@@ -37,20 +38,21 @@ class SkeletonAttention(GraphLayer):
         adjacency: The graph as a matrix `(joints, joints)`; only which entries are not zero
             counts.
         graph_token: Whether inputs hold one token more, in front of the joints, that stands for
-            the whole graph. Three learned scalars (0 at first) are its bias towards the joints,
-            theirs towards it, and its own towards itself.
+            the whole graph. Learned scalars (0 at first) are its bias towards the joints, theirs
+            towards it, and its own towards itself.
         hard_mask: Whether joints attend to themselves and their neighbours (and the graph token)
             alone, instead of paying the penalty.
         edge_types: Whether to add a learned weight (0 at first) for each kind of pair: the joint
             itself, its parent, its child, its mirror image. Needs `skeleton`.
+        token_only: Whether to compute the graph token's output alone, `(..., 1, channels)`. What
+            biases the joints is left out then.
         dropout: Dropout rate of the attention weights.
         use_bias: Whether the projections have biases.
         kernel_initializer: Of the projections.
         **kwargs: Passed on to `keras.layers.Layer`.
 
     Inputs and outputs `(..., tokens, channels)`, tokens being the joints, or one more with
-    `graph_token`. Call arguments: `inputs`; `token_only`, to compute the graph token's output
-    alone, `(..., 1, channels)`; `training`.
+    `graph_token`.
 
     Raises:
         ValueError: If the graph is missing or given twice, heads do not divide channels, or
@@ -74,20 +76,22 @@ class SkeletonAttention(GraphLayer):
         graph_token: bool = False,
         hard_mask: bool = False,
         edge_types: bool = False,
+        token_only: bool = False,
         dropout: float = 0.0,
         use_bias: bool = True,
         kernel_initializer: Any = "glorot_uniform",
         **kwargs: Any,
     ) -> None:
         super().__init__(skeleton=skeleton, adjacency=adjacency, **kwargs)
-        if not isinstance(num_heads, int) or num_heads < 1:
-            raise ValueError(f"`num_heads` is a positive integer, got {num_heads!r}.")
+        if token_only and not graph_token:
+            raise ValueError("`token_only` returns the graph token: it needs `graph_token=True`.")
         if edge_types and self.skeleton is None:
             raise ValueError("`edge_types` needs `skeleton`: an adjacency matrix has no parents.")
-        self.num_heads = num_heads
+        self.num_heads = check_integer("num_heads", num_heads)
         self.graph_token = graph_token
         self.hard_mask = hard_mask
         self.edge_types = edge_types
+        self.token_only = token_only
         self.dropout = dropout
         self.use_bias = use_bias
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
@@ -131,58 +135,62 @@ class SkeletonAttention(GraphLayer):
             setattr(self, f"{name}_kernel", kernel)
             setattr(self, f"{name}_bias", bias)
 
-        def scalars(name: str, start: float, shape: tuple[int, ...] = ()) -> Any:
+        def scalar(name: str, start: float, shape: tuple[int, ...] = ()) -> None:
             initializer = keras.initializers.Constant(start)
-            return self.add_weight(name=name, shape=shape, initializer=initializer, autocast=False)
+            weight = self.add_weight(
+                name=name, shape=shape, initializer=initializer, autocast=False
+            )
+            setattr(self, name, weight)
 
-        self.gamma = scalars("gamma", 0.8)
-        self.penalty = None if self.hard_mask else scalars("penalty", -2.0)
-        self.degree_weight = scalars("degree_weight", 0.2)
-        self.edge_type_weights = (
-            scalars("edge_type_weights", 0.0, (len(EDGE_TYPES),)) if self.edge_types else None
-        )
-        self.token_weights = scalars("token_weights", 0.0, (3,)) if self.graph_token else None
+        if not self.token_only:
+            scalar("gamma", 0.8)
+            scalar("degree_weight", 0.2)
+            if not self.hard_mask:
+                scalar("penalty", -2.0)
+            if self.edge_types:
+                scalar("edge_type_weights", 0.0, (len(EDGE_TYPES),))
+        if self.graph_token:
+            scalar("token_to_joints", 0.0)
+            scalar("token_to_token", 0.0)
+            if not self.token_only:
+                scalar("joints_to_token", 0.0)
         if self.dropout_layer is not None:
-            self.dropout_layer.build((*input_shape[:-2], self.num_heads, *[self.num_tokens] * 2))
+            self.dropout_layer.build((None, self.num_heads, self.num_tokens, self.num_tokens))
 
     def attention_bias(self) -> Any:
-        """What is added to the logits, `(tokens, tokens)` float32; entry (i, j) is i to j."""
+        """What is added to the logits, `(tokens, tokens)` float32; entry (i, j) is i to j.
 
-        def constant(array: np.ndarray) -> Any:
-            return ops.convert_to_tensor(array, dtype="float32")
+        With `token_only` just the graph token's row, `(1, tokens)`.
+        """
+        if not self.graph_token:
+            return self._joint_bias()
+        first = ops.eye(1, self.num_tokens, dtype="float32")
+        token = self.token_to_token * first + self.token_to_joints * (1.0 - first)
+        if self.token_only:
+            return token
+        column = ops.broadcast_to(self.joints_to_token, (self.num_joints, 1))
+        return ops.concatenate([token, ops.concatenate([column, self._joint_bias()], axis=1)])
 
-        bias = self.degree_weight * constant(self._degrees) - self.gamma * constant(self._hops)
+    def _joint_bias(self) -> Any:
+        hops, distant, degrees = (
+            ops.convert_to_tensor(array, dtype="float32")
+            for array in (self._hops, self._distant, self._degrees)
+        )
+        bias = self.degree_weight * degrees - self.gamma * hops
         if self.hard_mask:
-            bias = ops.where(constant(self._distant) > 0, _MASKED, bias)
+            bias = ops.where(distant > 0, _MASKED, bias)
         else:
-            bias = bias + self.penalty * constant(self._distant)
+            bias = bias + self.penalty * distant
         if self.edge_types:
-            for index in range(len(EDGE_TYPES)):
-                pairs = constant((self._edge_types == index).astype("float32"))
-                bias = bias + self.edge_type_weights[index] * pairs
-        if self.graph_token:
-            row = np.zeros((self.num_tokens, self.num_tokens), "float32")
-            row[0, 1:] = 1.0
-            itself = np.zeros_like(row)
-            itself[0, 0] = 1.0
-            bias = (
-                ops.pad(bias, ((1, 0), (1, 0)))
-                + self.token_weights[0] * constant(row)
-                + self.token_weights[1] * constant(row.T)
-                + self.token_weights[2] * constant(itself)
-            )
+            # The last weight is that of all other pairs.
+            weights = ops.concatenate([self.edge_type_weights, ops.zeros((1,))])
+            bias = bias + ops.take(weights, self._edge_types)
         return bias
 
-    def call(self, inputs: Any, token_only: bool = False, training: bool | None = None) -> Any:
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
         tokens, channels = inputs.shape[-2:]
         x = ops.reshape(inputs, (-1, tokens, channels))
-        bias = self.attention_bias()
-        if token_only:
-            if not self.graph_token:
-                raise ValueError(f"{self.name} has no graph token: `token_only` needs one.")
-            queries, bias = x[:, :1], bias[:1]
-        else:
-            queries = x
+        queries = x[:, :1] if self.token_only else x
 
         def heads(tensor: Any) -> Any:
             shape = (-1, tensor.shape[1], self.num_heads, tensor.shape[2] // self.num_heads)
@@ -193,7 +201,7 @@ class SkeletonAttention(GraphLayer):
         key, value = heads(key_value[..., :channels]), heads(key_value[..., channels:])
         scale = (channels // self.num_heads) ** -0.5
         logits = ops.matmul(query * scale, ops.transpose(key, (0, 1, 3, 2)))
-        weights = ops.softmax(ops.cast(logits, "float32") + bias, axis=-1)
+        weights = ops.softmax(ops.cast(logits, "float32") + self.attention_bias(), axis=-1)
         weights = ops.cast(weights, self.compute_dtype)
         if self.dropout_layer is not None:
             weights = self.dropout_layer(weights, training=training)
@@ -206,10 +214,8 @@ class SkeletonAttention(GraphLayer):
         outputs = ops.matmul(inputs, kernel)
         return outputs if bias is None else outputs + bias
 
-    def compute_output_shape(
-        self, input_shape: tuple[int | None, ...], token_only: bool = False
-    ) -> tuple[int | None, ...]:
-        return (*input_shape[:-2], 1, input_shape[-1]) if token_only else input_shape
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return (*input_shape[:-2], 1, input_shape[-1]) if self.token_only else input_shape
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
@@ -220,6 +226,7 @@ class SkeletonAttention(GraphLayer):
             "graph_token": self.graph_token,
             "hard_mask": self.hard_mask,
             "edge_types": self.edge_types,
+            "token_only": self.token_only,
             "dropout": self.dropout,
             "use_bias": self.use_bias,
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
@@ -234,13 +241,13 @@ def pair_types(skeleton: skeletons.Skeleton) -> np.ndarray:
 
     Returns:
         Array `(joints, joints)`, int32: entry (i, j) is what j is to i, as an index into
-        `EDGE_TYPES`, or -1.
+        `EDGE_TYPES`, or its length for none of them.
 
     Example:
         >>> pair_types(skeletons.get("human36m_17"))[1, :5].tolist()
-        [1, 0, 2, -1, 3]
+        [1, 0, 2, 4, 3]
     """
-    types = np.full((skeleton.num_joints, skeleton.num_joints), -1, dtype="int32")
+    types = np.full((skeleton.num_joints,) * 2, len(EDGE_TYPES), dtype="int32")
     np.fill_diagonal(types, EDGE_TYPES.index("self"))
     for left, right in skeleton.mirror_pairs:
         types[left, right] = types[right, left] = EDGE_TYPES.index("mirror")

@@ -31,9 +31,8 @@ class SkeletonTransformerBlock(keras.layers.Layer):
         graph_token: Whether inputs hold a graph token in front of the joints.
         hard_mask: Whether joints attend to themselves and their neighbours alone.
         edge_types: Whether attention has a learned weight for each kind of pair.
-        token_only: Whether to return the graph token alone, `(..., 1, channels)`: the same number
-            as in the full output for a fraction of the work, for the last block of a net that
-            reads nothing else.
+        token_only: Whether to return the graph token alone, `(..., 1, channels)`, for a fraction of
+            the work: for the last block of a net that reads nothing else.
         epsilon: Of the layer normalisations.
         **kwargs: Passed on to `keras.layers.Layer`.
 
@@ -64,8 +63,6 @@ class SkeletonTransformerBlock(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if token_only and not graph_token:
-            raise ValueError("`token_only` returns the graph token: it needs `graph_token=True`.")
         self.attention = SkeletonAttention(
             num_heads,
             skeleton,
@@ -73,13 +70,13 @@ class SkeletonTransformerBlock(keras.layers.Layer):
             graph_token=graph_token,
             hard_mask=hard_mask,
             edge_types=edge_types,
+            token_only=token_only,
             dropout=attention_dropout,
             dtype=self.dtype_policy,
             name="attention",
         )
         self.mlp_ratio = mlp_ratio
         self.dropout = dropout
-        self.token_only = token_only
         self.epsilon = epsilon
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
@@ -107,15 +104,13 @@ class SkeletonTransformerBlock(keras.layers.Layer):
         def drop(x: Any) -> Any:
             return x if self.dropout_layer is None else self.dropout_layer(x, training=training)
 
-        attended = self.attention(
-            self.attention_norm(inputs), token_only=self.token_only, training=training
-        )
-        x = (inputs[..., :1, :] if self.token_only else inputs) + drop(attended)
+        attended = self.attention(self.attention_norm(inputs), training=training)
+        x = (inputs[..., :1, :] if self.attention.token_only else inputs) + drop(attended)
         hidden = keras.activations.gelu(self.expand(self.mlp_norm(x)), approximate=False)
         return x + drop(self.contract(hidden))
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        return (*input_shape[:-2], 1, input_shape[-1]) if self.token_only else input_shape
+        return (*input_shape[:-2], 1, input_shape[-1]) if self.attention.token_only else input_shape
 
     def get_config(self) -> dict[str, Any]:
         attention = self.attention.get_config()
@@ -130,6 +125,6 @@ class SkeletonTransformerBlock(keras.layers.Layer):
             "graph_token": attention["graph_token"],
             "hard_mask": attention["hard_mask"],
             "edge_types": attention["edge_types"],
-            "token_only": self.token_only,
+            "token_only": attention["token_only"],
             "epsilon": self.epsilon,
         }

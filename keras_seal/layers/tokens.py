@@ -9,6 +9,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_seal.layers.arguments import check_integer
+
 
 @keras.saving.register_keras_serializable(package="keras_seal")
 class JointProjection(keras.layers.Layer):
@@ -44,8 +46,8 @@ class JointProjection(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.units = units
-        self.embedding_dim = embedding_dim
+        self.units = check_integer("units", units)
+        self.embedding_dim = check_integer("embedding_dim", embedding_dim)
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.embedding_initializer = keras.initializers.get(
             embedding_initializer or keras.initializers.RandomNormal(stddev=0.1)

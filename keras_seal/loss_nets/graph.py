@@ -11,6 +11,7 @@ from keras import layers
 
 from keras_seal import skeletons
 from keras_seal.layers import FoldFrames, GraphToken, JointProjection, SkeletonTransformerBlock
+from keras_seal.layers.arguments import check_integer
 from keras_seal.loss_nets.base import LossNet, energy_inputs
 
 
@@ -73,8 +74,7 @@ class GraphLossNet(LossNet):
         **kwargs: Any,
     ) -> None:
         skeleton = skeletons.get(skeleton)
-        if not isinstance(num_blocks, int) or num_blocks < 1:
-            raise ValueError(f"`num_blocks` is a positive integer, got {num_blocks!r}.")
+        num_blocks = check_integer("num_blocks", num_blocks)
         inputs = energy_inputs(skeleton, input_channels)
         x = layers.Concatenate(dtype=dtype, name="join")(inputs) if conditional else inputs[1]
         x = FoldFrames(dtype=dtype, name="fold_frames")(x)

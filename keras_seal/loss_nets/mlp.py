@@ -11,6 +11,7 @@ from keras import layers
 
 from keras_seal import skeletons
 from keras_seal.layers import FoldFrames
+from keras_seal.layers.arguments import check_integer
 from keras_seal.loss_nets.base import LossNet, energy_inputs
 
 
@@ -60,6 +61,8 @@ class MLPLossNet(LossNet):
         **kwargs: Any,
     ) -> None:
         skeleton = skeletons.get(skeleton)
+        units = check_integer("units", units)
+        num_stages = check_integer("num_stages", num_stages, minimum=0)
         inputs = energy_inputs(skeleton, input_channels)
 
         def block(x: Any, name: str) -> Any:

@@ -10,6 +10,7 @@ import keras
 
 from keras_seal import skeletons
 from keras_seal.errors import UserError, nearest
+from keras_seal.layers.arguments import check_integer
 
 
 class PoseNet(keras.Model):
@@ -108,8 +109,7 @@ def keypoints_input(
         >>> keypoints_input(skeletons.get("human36m_17"), 27, 2).shape
         (None, 27, 17, 2)
     """
-    if not isinstance(num_frames, int) or num_frames < 1:
-        raise ValueError(f"`num_frames` is a positive integer, got {num_frames!r}.")
+    check_integer("num_frames", num_frames)
     if input_channels not in (2, 3):
         raise ValueError(
             f"`input_channels` is 2 (x, y) or 3 (x, y, confidence), got {input_channels!r}."

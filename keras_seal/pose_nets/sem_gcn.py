@@ -11,6 +11,7 @@ from keras import layers
 
 from keras_seal import skeletons
 from keras_seal.layers import NonLocalBlock, RootRelative, SemanticGraphConv
+from keras_seal.layers.arguments import check_integer
 from keras_seal.pose_nets.base import PoseNet, keypoints_input
 
 
@@ -72,6 +73,8 @@ class SemGCN(PoseNet):
     ) -> None:
         skeleton = skeletons.get(skeleton)
         joints = skeleton.num_joints
+        filters = check_integer("filters", filters)
+        num_blocks = check_integer("num_blocks", num_blocks, minimum=0)
         inputs = keypoints_input(skeleton, num_frames, input_channels)
 
         def block(x: Any, name: str) -> Any:

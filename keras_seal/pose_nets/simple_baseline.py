@@ -11,6 +11,7 @@ from keras import layers
 
 from keras_seal import skeletons
 from keras_seal.layers import RootRelative
+from keras_seal.layers.arguments import check_integer
 from keras_seal.pose_nets.base import PoseNet, keypoints_input
 
 
@@ -74,6 +75,8 @@ class SimpleBaseline(PoseNet):
     ) -> None:
         skeleton = skeletons.get(skeleton)
         joints = skeleton.num_joints
+        units = check_integer("units", units)
+        num_stages = check_integer("num_stages", num_stages, minimum=0)
         inputs = keypoints_input(skeleton, num_frames, input_channels)
 
         def block(x: Any, name: str) -> Any:
