@@ -50,5 +50,6 @@ def _import_keras() -> None:
     with without_tensorflow_chatter():
         import keras
 
-        # TensorFlow looks for devices when it computes for the first time.
-        keras.ops.convert_to_numpy(keras.ops.zeros(()))
+        if keras.backend.backend() == "tensorflow":
+            # It looks for devices when it computes for the first time.
+            keras.ops.convert_to_numpy(keras.ops.zeros(()))

@@ -81,6 +81,9 @@ def build_splits(recipe: Recipe, cache_dir: str | Path | None = None) -> PoseSpl
             f"skeleton: got '{skeleton.name}' ({skeleton.num_joints} joints), but the data is on"
             f" '{splits.skeleton.name}' ({splits.skeleton.num_joints} joints)."
         )
+    # Equal, but files may keep limbs in another order, and sums are rounded in their order.
+    for part in splits.parts.values():
+        part.skeleton = skeleton
     return splits
 
 

@@ -40,14 +40,15 @@ class LossGuard(keras.callbacks.Callback):
     def __init__(self, steps_per_epoch: int) -> None:
         super().__init__()
         self._steps_per_epoch = steps_per_epoch
-        self._pose_loss_was_finite = False
+        # Whether the pose loss was finite in each batch with a loss that was not.
+        self._pose_loss_was_finite: dict[int, bool] = {}
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Look at the losses of a step; their running means keep a NaN."""
         logs = logs or {}
         found = [logs[name] for name in ("loss", "pose_loss", "loss_net_loss") if name in logs]
         if not all(math.isfinite(value) for value in found):
-            self._pose_loss_was_finite = math.isfinite(logs.get("pose_loss", math.nan))
+            self._pose_loss_was_finite[batch] = math.isfinite(logs.get("pose_loss", math.nan))
             raise DivergedError("A loss is no longer a finite number.")
 
     def explain(self, model: Any) -> str | None:
@@ -59,22 +60,17 @@ class LossGuard(keras.callbacks.Callback):
         Returns:
             A sentence, or `None` if no loss has failed.
         """
-        first = {
-            name: step for name, step in model.first_non_finite_step().items() if step is not None
-        }
-        if not first:
+        steps = [step for step in model.first_non_finite_step().values() if step is not None]
+        if not steps:
             return None
-        step = min(first.values())
-        candidates = [name for name, value in first.items() if value == step]
-        # A prediction that is no number spoils both losses at once, and so does a broken energy;
-        # the pose loss alone does not see the energy.
-        network = candidates[0]
-        if len(candidates) > 1:
-            network = "loss_net" if self._pose_loss_was_finite else "pose_net"
-        epoch, batch = divmod(step, self._steps_per_epoch)
+        # A prediction that is no number spoils every loss of its step. An energy that is none
+        # spoils the pose-net's total loss as well, but not its pose loss.
+        seen = self._pose_loss_was_finite
+        fooled = model.loss_net is not None and bool(seen) and seen[min(seen)]
+        epoch, batch = divmod(min(steps), self._steps_per_epoch)
         return (
-            f"The {network.replace('_', '-')}'s loss became NaN or infinite at step {step + 1}"
-            f" (epoch {epoch + 1}, batch {batch + 1} of {self._steps_per_epoch})."
+            f"The {'loss-net' if fooled else 'pose-net'}'s loss became NaN or infinite at step"
+            f" {min(steps) + 1} (epoch {epoch + 1}, batch {batch + 1} of {self._steps_per_epoch})."
         )
 
 

@@ -53,9 +53,11 @@ def start(
         UserError: If something in the recipe or its data is wrong; then nothing is written.
         RunFailedError: If a loss is no number any more, or the disk is full.
     """
-    backend = _check_backend(recipe)
+    backend = _set_up_backend(recipe)
     path = RunFolder.unused(out if out is not None else RunFolder.default_path(recipe.name))
     recipe = recipe.model_copy(update={"backend": backend})
+    # Preparing data can take long: what is wrong with the rest is found first.
+    building.check(recipe)
     run = _Run(recipe, cache_dir, note)
     folder = RunFolder.create(path, recipe, [environment.describe(recipe.seed, command)])
     note(f"Run folder: {folder.path}")
@@ -87,7 +89,7 @@ def resume(
     """
     folder = RunFolder.open(path)
     recipe = folder.recipe
-    _check_backend(recipe)
+    _set_up_backend(recipe)
     with folder.lock():
         if folder.finished:
             note(f"{folder.path} has come to its end already.")
@@ -109,8 +111,6 @@ class _Run:
     """Data and model of a run, ready to train."""
 
     def __init__(self, recipe: Recipe, cache_dir: str | Path | None, note: Note) -> None:
-        if recipe.training.deterministic:
-            make_deterministic()
         self.recipe = recipe
         self.note = note
         self.splits: PoseSplits = building.build_splits(recipe, cache_dir)
@@ -219,13 +219,15 @@ def _best_checkpoint(folder: RunFolder, recipe: Recipe, note: Note) -> Checkpoin
     return latest
 
 
-def _check_backend(recipe: Recipe) -> str:
+def _set_up_backend(recipe: Recipe) -> str:
     backend = keras.backend.backend()
     if recipe.backend not in (None, backend):
         raise UserError(
             f"The recipe is for the {recipe.backend} backend, but Keras runs on {backend}: set"
             f" KERAS_BACKEND={recipe.backend} before Keras is imported."
         )
+    if recipe.training.deterministic:
+        make_deterministic()
     return backend
 
 
@@ -241,7 +243,8 @@ def _explaining(folder: RunFolder, run: _Run) -> Iterator[None]:
             " set clip_norm."
         ) from error
     except (OSError, UserError) as error:
-        cause = error if isinstance(error, OSError) else error.__cause__
+        # Keras cuts the chain of causes when it shortens tracebacks, but leaves the context.
+        cause = error if isinstance(error, OSError) else error.__cause__ or error.__context__
         if not isinstance(cause, OSError):
             raise
         raise RunFailedError(
