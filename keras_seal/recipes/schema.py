@@ -56,15 +56,15 @@ class Data(Section):
     """Name of a data source: `synthetic`, `mocap` or `file`."""
     options: dict[str, Any] = Field(default_factory=dict)
     """Arguments of the source."""
-    num_frames: int = Field(1, ge=1)
+    num_frames: int = Field(default=1, ge=1)
     """Frames the pose-net sees at once."""
-    frame_stride: int = Field(1, ge=1)
+    frame_stride: int = Field(default=1, ge=1)
     """Frames from one frame of a window to the next."""
-    window_stride: int = Field(1, ge=1)
+    window_stride: int = Field(default=1, ge=1)
     """Frames from one training window to the next."""
     flip: bool = True
     """Whether training windows are mirrored left to right at random."""
-    batch_size: int = Field(1024, ge=1)
+    batch_size: int = Field(default=1024, ge=1)
     """Windows a step."""
 
 
@@ -267,18 +267,18 @@ class Training(Section):
     """The pose loss."""
     loss_net_optimizer: Optimizer | None = None
     """For the loss-net; null where there is none to train, else the defaults unless given."""
-    ema_decay: float | None = Field(None, gt=0, lt=1)
+    ema_decay: float | None = Field(default=None, gt=0, lt=1)
     """Where given, validation, selection and results use averaged pose-net weights."""
-    gradient_accumulation: int = Field(1, ge=1)
+    gradient_accumulation: int = Field(default=1, ge=1)
     """Steps whose gradients are averaged before the weights move."""
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
     jit_compile: Literal["auto", True, False] = "auto"
     """Whether XLA compiles a step; `auto` is off on TensorFlow's CPU, Keras' choice elsewhere."""
-    steps_per_execution: int = Field(1, ge=1)
+    steps_per_execution: int = Field(default=1, ge=1)
     """Steps the backend runs at a stretch."""
     deterministic: bool = True
     """Whether operations whose result varies from call to call are ruled out."""
-    patience: int | None = Field(None, ge=1)
+    patience: int | None = Field(default=None, ge=1)
     """Epochs without a better selection metric after which training stops; null: never."""
 
 
@@ -287,7 +287,7 @@ class Evaluation(Section):
 
     metrics: Annotated[tuple[str, ...], Field(strict=False, min_length=1)] = ("mpjpe",)
     """Names of streaming metrics, computed while training and validating."""
-    select: str = Field("val_mpjpe", validate_default=True)
+    select: str = Field(default="val_mpjpe", validate_default=True)
     """The log whose lowest value picks the epoch that is kept."""
 
     @field_validator("select")
@@ -305,9 +305,9 @@ class Evaluation(Section):
 class PosePlots(Section):
     """Pictures of predicted over true skeletons while training."""
 
-    every: int = Field(5, ge=0)
+    every: int = Field(default=5, ge=0)
     """Epochs from one picture to the next; 0 for none."""
-    poses: int = Field(4, ge=1)
+    poses: int = Field(default=4, ge=1)
     """Poses a picture."""
 
 
@@ -340,7 +340,7 @@ class Recipe(Section):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
     """Names the run folder."""
     description: str = ""
-    seed: int = Field(0, ge=0, lt=2**32)
+    seed: int = Field(default=0, ge=0, lt=2**32)
     """Decides initial weights, dropout and the order of the data."""
     backend: Literal["tensorflow", "jax", "torch"] | None = None
     """The Keras backend; null takes KERAS_BACKEND or Keras' own default."""

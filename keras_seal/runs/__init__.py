@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import importlib
+from typing import TYPE_CHECKING
 
 from keras_seal.runs.checkpoints import Checkpoint, Checkpoints
 from keras_seal.runs.folder import RunFolder
+
+if TYPE_CHECKING:
+    from keras_seal.runs.callbacks import RunFailedError
+    from keras_seal.runs.evaluation import evaluate, evaluate_split, lift
+    from keras_seal.runs.training import resume, start
 
 # These need Keras, and load with the first use.
 _LATER = {
@@ -17,7 +23,17 @@ _LATER = {
     "start": "training",
 }
 
-__all__ = ["Checkpoint", "Checkpoints", "RunFolder", *_LATER]
+__all__ = [
+    "Checkpoint",
+    "Checkpoints",
+    "RunFailedError",
+    "RunFolder",
+    "evaluate",
+    "evaluate_split",
+    "lift",
+    "resume",
+    "start",
+]
 
 
 def __getattr__(name: str) -> object:

@@ -165,7 +165,7 @@ class _Run:
 
     def finish(self, folder: RunFolder) -> None:
         """Measure the weights that validation chose, save them, and write the report."""
-        best = _best_checkpoint(folder, self.recipe, self.note)
+        history, best = _choose_checkpoint(folder, self.recipe, self.note)
         state.restore(self.model, best.arrays)
         scores, data = {}, self.recipe.data
         with state.averaged_weights(self.model):
@@ -182,7 +182,6 @@ class _Run:
                     write_file(folder.loss_net, self.model.loss_net.save)
                 write_file(folder.model, self.model.save)
         report.draw_history(folder.plots, folder.log)
-        history = Checkpoints(folder.checkpoints).latest(self.note).progress["history"]
         result = {
             "name": self.recipe.name,
             "seed": self.recipe.seed,
@@ -198,8 +197,10 @@ class _Run:
         self.note(f"Report: {folder.report}")
 
 
-def _best_checkpoint(folder: RunFolder, recipe: Recipe, note: Note) -> Checkpoint:
-    """Read the checkpoint of the best epoch; where it is damaged, of the best that is intact."""
+def _choose_checkpoint(
+    folder: RunFolder, recipe: Recipe, note: Note
+) -> tuple[list[dict[str, float]], Checkpoint]:
+    """Read the logs of all epochs, and the checkpoint of the best or the best that is intact."""
     checkpoints, select = Checkpoints(folder.checkpoints), recipe.evaluation.select
     latest = checkpoints.latest(note)
     if latest is None:
@@ -215,8 +216,8 @@ def _best_checkpoint(folder: RunFolder, recipe: Recipe, note: Note) -> Checkpoin
             continue
         if epoch != best:
             note(f"The weights of the best epoch, {best}, are lost: epoch {epoch} takes its place.")
-        return checkpoint
-    return latest
+        return history, checkpoint
+    return history, latest
 
 
 def _set_up_backend(recipe: Recipe) -> str:

@@ -215,17 +215,16 @@ def test_recipes_are_listed_shown_and_checked(folder):
     assert worse.startswith("Error: worse.yaml: Unknown key 'unknown'.")
 
 
-def run(folder, *arguments, **options):
-    """Calls the program in a process of its own."""
+def run(folder, *arguments, first=""):
+    """Calls the program in a process of its own, which may do something else first."""
     ours = ("KERAS_BACKEND", "TF_CPP_MIN_LOG_LEVEL")
     environment = {name: value for name, value in os.environ.items() if name not in ours}
     return subprocess.run(
-        [sys.executable, "-c", "from keras_seal.cli import main; main()", *arguments],
+        [sys.executable, "-c", f"{first}\nfrom keras_seal.cli import main; main()", *arguments],
         capture_output=True,
         text=True,
         cwd=folder,
         env=environment,
-        **options,
     )
 
 
@@ -253,8 +252,8 @@ def test_train_then_evaluate(folder):
     assert files(folder) == before
 
 
+@pytest.mark.skipif(os.name != "posix", reason="limits of processes are POSIX")
 def test_a_full_disk_gets_one_sentence(folder):
-    resource = pytest.importorskip("resource", reason="limits of processes are POSIX")
     recipe = recipes.load("tiny.yaml")
     building.build_splits(recipe)  # into the cache
     # No file may grow beyond this: the recipe and the logs fit, a checkpoint does not.
@@ -263,7 +262,7 @@ def test_a_full_disk_gets_one_sentence(folder):
         folder,
         *["train", "tiny.yaml", "--backend", BACKEND, "--out", "out"],
         *["--set", "pose_net.options.units=64", "--set", "callbacks.energy_monitor=false"],
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+        first=f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))",
     )
     assert done.returncode == 1, done.stderr
     assert done.stderr == (
