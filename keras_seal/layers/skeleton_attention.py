@@ -12,7 +12,7 @@ from keras import ops
 
 from keras_seal import skeletons
 from keras_seal.layers.arguments import check_integer
-from keras_seal.layers.graph_layer import GraphLayer
+from keras_seal.layers.graph_layer import GraphLayer, transform
 from keras_seal.layers.graphs import hop_distances
 
 # Low enough that the softmax gives exactly 0.
@@ -211,7 +211,7 @@ class SkeletonAttention(GraphLayer):
         return ops.reshape(outputs, (*ops.shape(inputs)[:-2], queries.shape[1], channels))
 
     def _project(self, inputs: Any, kernel: Any, bias: Any) -> Any:
-        outputs = ops.matmul(inputs, kernel)
+        outputs = transform(inputs, kernel)
         return outputs if bias is None else outputs + bias
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:

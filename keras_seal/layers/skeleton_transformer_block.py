@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+from keras import ops
 
 from keras_seal.layers.skeleton_attention import SkeletonAttention
 
@@ -97,8 +98,8 @@ class SkeletonTransformerBlock(keras.layers.Layer):
         self.attention_norm.build(input_shape)
         self.attention.build(input_shape)
         self.mlp_norm.build(input_shape)
-        self.expand.build(input_shape)
-        self.contract.build((*input_shape[:-1], self.expand.units))
+        self.expand.build((None, channels))
+        self.contract.build((None, self.expand.units))
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         def drop(x: Any) -> Any:
@@ -106,8 +107,10 @@ class SkeletonTransformerBlock(keras.layers.Layer):
 
         attended = self.attention(self.attention_norm(inputs), training=training)
         x = (inputs[..., :1, :] if self.attention.token_only else inputs) + drop(attended)
-        hidden = keras.activations.gelu(self.expand(self.mlp_norm(x)), approximate=False)
-        return x + drop(self.contract(hidden))
+        # On two axes: XLA copies whole activations to transpose the gradient's operands otherwise.
+        tokens = ops.reshape(self.mlp_norm(x), (-1, x.shape[-1]))
+        hidden = keras.activations.gelu(self.expand(tokens), approximate=False)
+        return x + drop(ops.reshape(self.contract(hidden), ops.shape(x)))
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return (*input_shape[:-2], 1, input_shape[-1]) if self.attention.token_only else input_shape

@@ -10,6 +10,7 @@ import keras
 from keras import ops
 
 from keras_seal.layers.arguments import check_integer
+from keras_seal.layers.graph_layer import transform
 
 
 @keras.saving.register_keras_serializable(package="keras_seal")
@@ -75,7 +76,7 @@ class JointProjection(keras.layers.Layer):
     def call(self, inputs: Any) -> Any:
         channels = inputs.shape[-1]
         constant = ops.matmul(self.embedding, self.kernel[channels:]) + self.bias
-        return ops.matmul(inputs, self.kernel[:channels]) + constant
+        return transform(inputs, self.kernel[:channels]) + constant
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return (*input_shape[:-1], self.units)
