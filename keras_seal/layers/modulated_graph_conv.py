@@ -106,11 +106,11 @@ class ModulatedGraphConv(BaseGraphConv):
 
     def call(self, inputs: Any) -> Any:
         matrix = ops.cast(self.propagation_matrix(), self.compute_dtype)
-        terms = [
+        own, neighbors = (
             scale_joints(transform(inputs, self.kernel[k]), self.modulation, self.joint_axis)
             for k in range(2)
-        ]
-        return self.finish(ops.add(*gather_apart(*terms, matrix, self.joint_axis)))
+        )
+        return self.finish(ops.add(*gather_apart(own, neighbors, matrix, self.joint_axis)))
 
     def get_config(self) -> dict[str, Any]:
         return {

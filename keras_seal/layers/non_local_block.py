@@ -77,8 +77,8 @@ class NonLocalBlock(keras.layers.Layer):
                 f"{self.name} takes {layout} of {joints} joints, got {tuple(input_shape)}."
             )
         channels = input_shape[-1]
-        if channels % 2:
-            raise ValueError(f"{self.name} halves the channels: {channels} is odd.")
+        if channels is None or channels % 2:
+            raise ValueError(f"{self.name} halves the channels: {channels} is not even.")
         half = channels // 2
         for name, shape in (
             ("theta", (channels, half)),

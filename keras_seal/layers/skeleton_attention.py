@@ -101,7 +101,7 @@ class SkeletonAttention(GraphLayer):
         self._hops = hop_distances(edges).astype("float32")
         self._distant = (self._hops > 1).astype("float32")
         self._degrees = (degrees[:, None] + degrees[None, :]) / max(degrees.max(), 1.0)
-        self._edge_types = pair_types(self.skeleton) if edge_types else None
+        self._edge_types = pair_types(self.skeleton) if edge_types and self.skeleton else None
         self.dropout_layer = (
             keras.layers.Dropout(dropout, dtype=self.dtype_policy) if dropout else None
         )
@@ -119,7 +119,7 @@ class SkeletonAttention(GraphLayer):
                 f"joints, got shape {tuple(input_shape)}."
             )
         channels = input_shape[-1]
-        if channels % self.num_heads:
+        if channels is None or channels % self.num_heads:
             raise ValueError(
                 f"{self.name}: {self.num_heads} heads do not divide {channels} channels."
             )

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import keras
 from keras import ops
@@ -81,7 +81,9 @@ class SkeletonTransformerBlock(keras.layers.Layer):
         self.epsilon = epsilon
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        policy, channels = self.dtype_policy, input_shape[-1]
+        self.attention.build(input_shape)
+        channels = cast(int, input_shape[-1])
+        policy = self.dtype_policy
         self.attention_norm = keras.layers.LayerNormalization(
             epsilon=self.epsilon, dtype=policy, name="attention_norm"
         )
@@ -96,7 +98,6 @@ class SkeletonTransformerBlock(keras.layers.Layer):
             keras.layers.Dropout(self.dropout, dtype=policy) if self.dropout else None
         )
         self.attention_norm.build(input_shape)
-        self.attention.build(input_shape)
         self.mlp_norm.build(input_shape)
         self.expand.build((None, channels))
         self.contract.build((None, self.expand.units))

@@ -55,12 +55,12 @@ class JointProjection(keras.layers.Layer):
         )
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        if len(input_shape) < 2 or input_shape[-2] is None or input_shape[-1] is None:
+        joints, channels = input_shape[-2:] if len(input_shape) > 1 else (None, None)
+        if joints is None or channels is None:
             raise ValueError(
                 f"{self.name} takes (..., joints, channels) with both fixed, got "
                 f"{tuple(input_shape)}."
             )
-        joints, channels = input_shape[-2:]
         self.kernel = self.add_weight(
             name="kernel",
             shape=(channels + self.embedding_dim, self.units),

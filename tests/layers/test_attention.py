@@ -256,7 +256,7 @@ def test_pooling_groups_of_16_joints_are_the_published_ones():
         (lambda: layers.JointProjection(8, embedding_dim=0), "embedding_dim"),
         (lambda: layers.GraphToken()(np.zeros((2, 3, 17, 8), "f")), "joints, channels"),
         (lambda: layers.RootRelative("coco_17")(np.zeros((2, 16, 3), "f")), "coco_17"),
-        (lambda: layers.NonLocalBlock("coco_17")(np.zeros((2, 17, 7), "f")), "odd"),
+        (lambda: layers.NonLocalBlock("coco_17")(np.zeros((2, 17, 7), "f")), "not even"),
         (lambda: layers.NonLocalBlock("coco_17")(np.zeros((2, 16, 8), "f")), "17 joints"),
         (lambda: layers.NonLocalBlock("coco_17", groups=[(0, 1)]), "groups"),
         (lambda: layers.UnfoldFrames()([np.zeros((2, 3), "f")]), "two tensors"),
