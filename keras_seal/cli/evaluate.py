@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from keras_seal.cli import backend as backends
+from keras_seal.cli.tables import show_scores
 
 
 @click.command("evaluate")
@@ -28,18 +29,7 @@ def command(run: Path, split: str, backend: str | None) -> None:
 
     backends.select(backend, RunFolder.open(run).recipe.backend)
 
-    from rich.console import Console
-    from rich.table import Table
-
     from keras_seal import runs
-    from keras_seal.runs import report
 
     scores = runs.evaluate(run, split, note=click.echo)
-    table = Table(title=f"{split} split, {scores['frames']} frames")
-    table.add_column("figure")
-    for column in ("prediction", "truth itself"):
-        table.add_column(column, justify="right")
-    table.add_column("unit")
-    for row in report.rows(scores):
-        table.add_row(*row)
-    Console().print(table)
+    show_scores(f"{split} split, {scores['frames']} frames", scores)

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from keras_seal.cli import backend as backends
+from keras_seal.cli.tables import show_scores
 from keras_seal.errors import UserError
+
+if TYPE_CHECKING:
+    from keras_seal.runs import RunFolder
 
 
 @click.command("train")
@@ -69,7 +75,8 @@ def _start(recipe: str, overrides: tuple[str, ...], backend: str | None, out: Pa
     if backend is not None:
         loaded = loaded.model_copy(update={"backend": backend})
     with _interruptible(path):
-        runs.start(loaded, path, note=click.echo)
+        folder = runs.start(loaded, path, note=click.echo)
+    _show_result(folder)
 
 
 def _resume(path: Path, backend: str | None) -> None:
@@ -83,7 +90,17 @@ def _resume(path: Path, backend: str | None) -> None:
     from keras_seal import runs
 
     with _interruptible(path):
-        runs.resume(path, note=click.echo)
+        folder = runs.resume(path, note=click.echo)
+    _show_result(folder)
+
+
+def _show_result(folder: RunFolder) -> None:
+    result = json.loads(folder.metrics.read_text(encoding="utf-8"))
+    show_scores(
+        f"Test split, {result['test']['frames']} frames, weights of epoch"
+        f" {result['selected_epoch']}",
+        result["test"],
+    )
 
 
 @contextmanager

@@ -232,6 +232,7 @@ def test_train_then_evaluate(folder):
     done = run(folder, "train", "tiny.yaml", "--backend", BACKEND, "--out", "out")
     assert done.returncode == 0, done.stderr
     assert "epoch 2/2" in done.stdout
+    assert "P-MPJPE" in done.stdout
     assert done.stderr == ""
     session = json.loads((folder / "out" / "environment.json").read_text())[0]
     assert session["command"][1:] == ["train", "tiny.yaml", "--backend", BACKEND, "--out", "out"]
