@@ -8,7 +8,7 @@ import keras
 
 from keras_seal.recipes import schema
 from keras_seal.recipes.constructing import construct
-from keras_seal.training.schedules import Ramp
+from keras_seal.training import Ramp
 
 # Set by keys of the recipe also where those are null.
 _ELSEWHERE = ("ema_momentum", "ema_overwrite_frequency", "name", "weight_decay")

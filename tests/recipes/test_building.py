@@ -10,7 +10,7 @@ from keras_seal import losses, recipes
 from keras_seal.errors import UserError
 from keras_seal.recipes import building
 from keras_seal.recipes.optimizers import build_energy_weight, build_learning_rate
-from keras_seal.training.schedules import Ramp
+from keras_seal.training import Ramp
 
 TINY = """
 name: tiny
