@@ -246,6 +246,13 @@ def compile_model(model: SEALPose, recipe: Recipe, steps_per_epoch: int) -> None
         UserError: If an option of the training does not fit.
     """
     training, seal = recipe.training, recipe.seal
+    tensorflow = keras.backend.backend() == "tensorflow"
+    if tensorflow and training.jit_compile is True and training.deterministic:
+        # Keras would warn and go on without XLA.
+        raise UserError(
+            "training.jit_compile: true does not go with training.deterministic: true on"
+            " tensorflow; set one of them to false."
+        )
     arguments: dict[str, Any] = {}
     if seal is not None:
         arguments["energy_weight"] = build_energy_weight(
@@ -264,7 +271,7 @@ def compile_model(model: SEALPose, recipe: Recipe, steps_per_epoch: int) -> None
     with telling("training"):
         model.compile(
             loss=training.loss,
-            jit_compile=_jit_compile(training.jit_compile),
+            jit_compile=training.jit_compile,
             steps_per_execution=training.steps_per_execution,
             **arguments,
         )
@@ -293,14 +300,6 @@ def build_metrics(recipe: Recipe, out_frames: int) -> list[keras.metrics.Metric]
                 " time; it is in the final report in any case."
             )
     return built
-
-
-def _jit_compile(wish: str | bool) -> str | bool:
-    """Decide what `auto` means: on a CPU TensorFlow's plain graphs were faster than XLA's code."""
-    tensorflow = keras.backend.backend() == "tensorflow"
-    if wish == "auto" and tensorflow and not keras.distribution.list_devices("gpu"):
-        return False
-    return wish
 
 
 def _pose_net_class(name: str) -> type:

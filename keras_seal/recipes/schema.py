@@ -273,7 +273,7 @@ class Training(Section):
     """Steps whose gradients are averaged before the weights move."""
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
     jit_compile: Literal["auto", True, False] = "auto"
-    """Whether XLA compiles a step; `auto` is off on TensorFlow's CPU, Keras' choice elsewhere."""
+    """Whether steps are compiled (XLA, or torch.compile); `auto` leaves it to Keras."""
     steps_per_execution: int = Field(default=1, ge=1)
     """Steps the backend runs at a stretch."""
     deterministic: bool = True

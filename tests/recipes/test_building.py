@@ -82,6 +82,15 @@ def test_steps_per_execution_is_heard():
         assert build("training.steps_per_execution=2").steps_per_execution == 2
 
 
+def test_xla_and_determinism_do_not_go_together_on_tensorflow():
+    both = ["training.jit_compile=true", "training.deterministic=true"]
+    if keras.backend.backend() == "tensorflow":
+        with pytest.raises(UserError, match=r"training\.jit_compile: true does not go with"):
+            build(*both)
+    else:
+        build(*both)
+
+
 def schedule(section: str, steps_per_epoch: float = 10, epochs: int = 4):
     recipe = recipes.parse(TINY, [f"training.optimizer.learning_rate={section}"])
     rate = recipe.training.optimizer.learning_rate
