@@ -294,17 +294,19 @@ def main() -> None:
         for name in options.backends.split(",")
         if importlib.util.find_spec(modules.get(name, name))
     ]
-    workers, kinds = {}, {}
+    kinds = {}
+    workers = {name: start(name, options.batch) for name in names}
     for name in names:
-        workers[name] = start(name, options.batch)
         ready = workers[name].stdout.readline()
         if not ready:
             raise SystemExit(f"The process for {name} ended before it was ready.")
         kinds[name] = json.loads(ready)
+        print(f"{name} is compiled", file=sys.stderr)
     seconds: dict = {
         name: {net: {k: [] for k in kinds[name][net]} for net in NETS} for name in names
     }
-    for _ in range(options.rounds):
+    for number in range(options.rounds):
+        print(f"round {number + 1} of {options.rounds}", file=sys.stderr)
         for net in NETS:
             for kind in STEPS:
                 for name in names:

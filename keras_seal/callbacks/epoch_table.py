@@ -8,7 +8,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from keras_seal.visualization.saving import write_atomically
+from keras_seal import files
 
 
 class EpochTable:
@@ -52,7 +52,7 @@ class EpochTable:
         writer.writerow(self.columns)
         writer.writerows(kept)
         writer.writerows([epoch, *map(_cell, row)] for row in rows)
-        write_atomically(self.path, buffer.getvalue().encode())
+        files.write_bytes(self.path, buffer.getvalue().encode())
 
     def _before(self, epoch: int) -> list[list[str]]:
         if not self.path.exists():

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from keras_seal import files
 from keras_seal.callbacks.event_file import ImageEvents
 from keras_seal.callbacks.held_out import HeldOutCallback
 from keras_seal.visualization import figure_to_png, pose_grid
-from keras_seal.visualization.saving import write_atomically
 
 
 class PosePlotter(HeldOutCallback):
@@ -79,7 +79,7 @@ class PosePlotter(HeldOutCallback):
             self.keypoints, self.poses, predicted, self.skeleton, title=f"Epoch {epoch}"
         )
         png = figure_to_png(figure, dpi=90)
-        write_atomically(self.folder / f"epoch_{epoch:04d}.png", png)
+        files.write_bytes(self.folder / f"epoch_{epoch:04d}.png", png)
         if self._events is not None:
             self._events.write("poses", png, step=epoch)
         return {}

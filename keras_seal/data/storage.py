@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
-import uuid
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_seal import files
 from keras_seal.errors import UserError
 
 _DESCRIPTION = "description"
@@ -85,20 +83,13 @@ def write_arrays(
     text = json.dumps(dict(description), sort_keys=True)
     content = {**arrays, _DESCRIPTION: np.array(text)}
     content[_CHECKSUM] = np.array(checksum(content))
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    save: Callable[..., None] = np.savez_compressed if compress else np.savez
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("xb") as file:
-            save: Callable[..., None] = np.savez_compressed if compress else np.savez
+        # Given a name, numpy would add a suffix of its own.
+        with files.replacing(path) as unfinished, unfinished.open("xb") as file:
             save(file, **content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
     except OSError as error:
         raise UserError(f"Cannot write '{path}': {error.strerror or error}.") from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
     return path
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -99,7 +98,6 @@ class Checkpoints:
             UserError: If it cannot be written; what was there stays as it was.
         """
         path = write_arrays(self.path(epoch), arrays, {"epoch": epoch, "progress": dict(progress)})
-        _flush_folder(self.folder)
         kept = {*self.epochs()[-self.keep :], *keep_too, epoch}
         for other in self.epochs():
             if other not in kept:
@@ -140,18 +138,3 @@ class Checkpoints:
             except DamagedFileError as error:
                 note(f"Passing over a damaged checkpoint: {error}")
         return None
-
-    def remove_leftovers(self) -> None:
-        """Remove what interrupted writing has left."""
-        for entry in self.folder.glob(".*.tmp"):
-            entry.unlink(missing_ok=True)
-
-
-def _flush_folder(folder: Path) -> None:
-    """Make a rename outlast a power cut, where folders can be flushed."""
-    if os.name == "posix":
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from keras_seal.runs.folder import write_json
+from keras_seal import files
 
 PACKAGES = (
     "keras-seal",
@@ -172,4 +172,4 @@ def add_session(path: Path, now: dict[str, Any], note: Callable[[str], object] =
             "This is not the environment that the run began in, so it may not end exactly as it"
             f" would have: {'; '.join(changes)}."
         )
-    write_json(path, [*sessions, now])
+    files.write_json(path, [*sessions, now])

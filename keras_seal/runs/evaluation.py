@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_seal import files
 from keras_seal.data import PoseSequences
 from keras_seal.data.sequences import SPLITS
 from keras_seal.errors import UserError, nearest
@@ -16,7 +17,7 @@ from keras_seal.geometry import root_relative
 from keras_seal.metrics import functional
 from keras_seal.recipes import building
 from keras_seal.runs import report
-from keras_seal.runs.folder import RunFolder, write_json, write_text
+from keras_seal.runs.folder import RunFolder
 from keras_seal.runs.quiet import without_tensorflow_chatter
 from keras_seal.skeletons import Skeleton
 
@@ -125,9 +126,9 @@ def evaluate(
     scores = evaluate_split(pose_net, sequences, recipe.data.frame_stride, recipe.data.batch_size)
     scores = {"split": split, "backend": keras.backend.backend(), **scores}
     target = folder.path / "evaluation" / split
-    write_json(target.with_suffix(".json"), scores)
+    files.write_json(target.with_suffix(".json"), scores)
     title = f"{recipe.name}, {split} split ({keras.backend.backend()})"
-    write_text(target.with_suffix(".md"), report.split_section(title, scores))
+    files.write_text(target.with_suffix(".md"), report.split_section(title, scores))
     note(f"Written: {target}.json and .md")
     return scores
 

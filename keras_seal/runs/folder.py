@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from keras_seal import recipes
+from keras_seal import files, recipes
 from keras_seal.errors import UserError
 from keras_seal.recipes import Recipe
 
@@ -108,7 +106,7 @@ class RunFolder:
             for folder in (inside.log.parent, inside.checkpoints, inside.plots):
                 folder.mkdir(parents=True)
             inside.recipe_file.write_text(recipes.to_yaml(recipe), encoding="utf-8")
-            inside.environment.write_text(_json(environment), encoding="utf-8")
+            inside.environment.write_text(files.to_json(environment), encoding="utf-8")
             if path.is_dir():
                 path.rmdir()
             temporary.rename(path)
@@ -168,45 +166,3 @@ class RunFolder:
             except OSError as error:
                 raise UserError(f"Another process is at work in {self.path}.") from error
             yield
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Write JSON, whole or not at all.
-
-    Args:
-        path: The file; an older one is replaced.
-        content: What JSON can hold.
-    """
-    write_text(path, _json(content))
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file, whole or not at all.
-
-    Args:
-        path: The file; an older one is replaced.
-        text: Its content.
-    """
-    write_file(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
-
-
-def write_file(path: Path, write: Callable[[Path], Any]) -> None:
-    """Write a file, whole or not at all, and make sure that it has reached the disk.
-
-    Args:
-        path: The file; an older one is replaced.
-        write: Writes to the temporary path it is given, which has the same suffix.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{uuid.uuid4().hex}.tmp{path.suffix}")
-    try:
-        write(temporary)
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _json(content: Any) -> str:
-    return json.dumps(content, indent=2) + "\n"

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from keras_seal import files
 from keras_seal.callbacks.event_file import ImageEvents
-from keras_seal.runs.folder import write_text
 
 
 class CsvLog:
@@ -32,7 +32,7 @@ class CsvLog:
         if not history:
             self.path.unlink(missing_ok=True)
             return
-        write_text(
+        files.write_text(
             self.path,
             _line(["epoch", *history[0]])
             + "".join(_line([epoch, *row.values()]) for epoch, row in enumerate(history, start=1)),

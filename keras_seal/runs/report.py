@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from keras_seal import visualization
+from keras_seal import files, visualization
 from keras_seal.data import PoseSequences
 from keras_seal.geometry import root_relative
 from keras_seal.recipes import Recipe
-from keras_seal.runs.folder import RunFolder, write_text
+from keras_seal.runs.folder import RunFolder
 
 # What each figure is called, and its unit; in the order of the tables.
 FIGURES = {
@@ -176,4 +176,4 @@ def write_report(
     text += ["## Plots", ""]
     for name in ("test_poses", "test_bone_lengths", "training_curves"):
         text += [f"![{name}](plots/{name}.png)", ""]
-    write_text(folder.report, "\n".join(text))
+    files.write_text(folder.report, "\n".join(text))

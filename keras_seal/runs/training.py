@@ -8,6 +8,7 @@ from pathlib import Path
 
 import keras
 
+from keras_seal import files
 from keras_seal.data import PoseSplits, PoseWindows
 from keras_seal.data.storage import DamagedFileError
 from keras_seal.errors import UserError
@@ -22,7 +23,7 @@ from keras_seal.runs.callbacks import (
 )
 from keras_seal.runs.checkpoints import Checkpoint, Checkpoints
 from keras_seal.runs.determinism import make_deterministic, set_seeds
-from keras_seal.runs.folder import RunFolder, write_file, write_json
+from keras_seal.runs.folder import RunFolder
 from keras_seal.runs.quiet import without_tensorflow_chatter
 from keras_seal.training import SEALPose
 
@@ -94,9 +95,8 @@ def resume(
         if folder.finished:
             note(f"{folder.path} has come to its end already.")
             return folder
-        checkpoints = Checkpoints(folder.checkpoints)
-        checkpoints.remove_leftovers()
-        checkpoint = checkpoints.latest(note)
+        files.remove_unfinished(folder.path)
+        checkpoint = Checkpoints(folder.checkpoints).latest(note)
         environment.add_session(folder.environment, environment.describe(recipe.seed), note)
         run = _Run(recipe, cache_dir, note)
         finished = checkpoint.epoch if checkpoint else 0
@@ -177,10 +177,10 @@ class _Run:
                 scores[name] = evaluation.measure(poses, part)
             report.draw_results(folder.plots, part, poses)
             with without_tensorflow_chatter():
-                write_file(folder.pose_net, self.model.pose_net.save)
+                _save(folder.pose_net, self.model.pose_net)
                 if self.model.loss_net is not None:
-                    write_file(folder.loss_net, self.model.loss_net.save)
-                write_file(folder.model, self.model.save)
+                    _save(folder.loss_net, self.model.loss_net)
+                _save(folder.model, self.model)
         report.draw_history(folder.plots, folder.log)
         result = {
             "name": self.recipe.name,
@@ -193,8 +193,13 @@ class _Run:
         }
         report.write_report(folder, self.recipe, result, history)
         # Last, for it marks the run as finished.
-        write_json(folder.metrics, result)
+        files.write_json(folder.metrics, result)
         self.note(f"Report: {folder.report}")
+
+
+def _save(path: Path, model: keras.Model) -> None:
+    with files.replacing(path) as unfinished:
+        model.save(unfinished)
 
 
 def _choose_checkpoint(

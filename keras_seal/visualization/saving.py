@@ -6,7 +6,8 @@ import io
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
-from uuid import uuid4
+
+from keras_seal import files
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -57,25 +58,5 @@ def save_figure(figure: Figure, path: str | os.PathLike[str], *, dpi: int = 120)
     path = Path(path)
     if path.suffix.lower() != ".png":
         raise ValueError(f"Pictures are written as PNG: '{path.name}' must end in .png.")
-    write_atomically(path, figure_to_png(figure, dpi=dpi))
+    files.write_bytes(path, figure_to_png(figure, dpi=dpi))
     return path
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that a reader, or a crash, never meets half of it.
-
-    Args:
-        path: The file; its folder is made where it is missing.
-        content: What to write.
-
-    Raises:
-        OSError: If it cannot be written; an older file stays as it was.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{uuid4().hex}.partial")
-    try:
-        partial.write_bytes(content)
-        os.replace(partial, path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise

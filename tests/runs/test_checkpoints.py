@@ -8,6 +8,7 @@ import os
 import numpy as np
 import pytest
 
+from keras_seal import files
 from keras_seal.data import DamagedFileError, storage
 from keras_seal.errors import UserError
 from keras_seal.runs import Checkpoints
@@ -83,10 +84,12 @@ def test_a_checkpoint_under_a_wrong_name_is_passed_over(checkpoints):
 
 
 def test_leftovers_of_an_interruption_are_no_checkpoints(checkpoints, tmp_path):
-    left = tmp_path / ".epoch-00004.npz.0123abcd.tmp"
+    with pytest.raises(KeyboardInterrupt), files.replacing(checkpoints.path(4)) as unfinished:
+        raise KeyboardInterrupt
+    left = unfinished  # as if the process had been killed
     left.write_bytes(checkpoints.path(3).read_bytes()[:1000])
     check(checkpoints.latest(), 3)
-    checkpoints.remove_leftovers()
+    files.remove_unfinished(tmp_path.parent)
     assert not left.exists()
     assert checkpoints.epochs() == [2, 3]
 
@@ -96,7 +99,7 @@ def test_a_full_disk_leaves_what_was_there(checkpoints, tmp_path, monkeypatch, m
     def full(*args, **kwargs):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    module = storage.np if moment == "savez" else storage.os
+    module = storage.np if moment == "savez" else files.os
     with monkeypatch.context() as patch:
         patch.setattr(module, moment, full)
         with pytest.raises(UserError, match="No space left on device"):

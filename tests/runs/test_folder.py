@@ -8,11 +8,10 @@ import sys
 
 import pytest
 
-from keras_seal import recipes
+from keras_seal import files, recipes
 from keras_seal.errors import UserError
 from keras_seal.runs import RunFolder
 from keras_seal.runs.environment import add_session
-from keras_seal.runs.folder import write_file, write_json
 from keras_seal.runs.logs import CsvLog
 
 
@@ -87,20 +86,6 @@ def test_two_processes_do_not_work_in_one_folder(tmp_path):
         pass
 
 
-def test_a_failed_write_leaves_the_old_file(tmp_path):
-    path = tmp_path / "a.json"
-    write_json(path, {"old": 1})
-
-    def fail(temporary):
-        temporary.write_text("half")
-        raise OSError("no more")
-
-    with pytest.raises(OSError, match="no more"):
-        write_file(path, fail)
-    assert json.loads(path.read_text()) == {"old": 1}
-    assert [entry.name for entry in tmp_path.iterdir()] == ["a.json"]
-
-
 def test_the_log_keeps_exactly_the_rows_it_is_given(tmp_path):
     log = CsvLog(tmp_path / "log.csv")
     rows = [{"a": 0.1, "b": 1e-30}, {"a": 1 / 3, "b": 2.0}, {"a": 3.0, "b": 4.0}]
@@ -121,7 +106,7 @@ def test_the_log_keeps_exactly_the_rows_it_is_given(tmp_path):
 def test_every_session_is_recorded_and_a_changed_environment_is_said(tmp_path):
     path = tmp_path / "environment.json"
     first = {"python": "3.12.1", "platform": "x", "versions": {"keras": "3.15.1"}}
-    write_json(path, [first])
+    files.write_json(path, [first])
     notes = []
     add_session(path, first, notes.append)
     assert not notes
