@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from keras_seal.geometry import Camera
 from keras_seal.skeletons import Skeleton
 
 FORMAT = "keras-seal poses"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 SPLITS = ("train", "validation", "test")
 
 _CAMERA_ARRAYS = {
@@ -28,8 +28,9 @@ _CAMERA_ARRAYS = {
     "radial": (3,),
     "tangential": (2,),
 }
-_FLAT = ("keypoints", "poses")
-_PER_SEQUENCE = ("subjects", "actions", "views", "fps", "image_sizes")
+_PER_FRAME = ("keypoints", "poses", "valid")
+_PER_SEQUENCE = ("subjects", "actions", "names", "views", "fps", "image_sizes")
+_LABEL = "label_"
 
 
 @dataclass(eq=False)
@@ -55,6 +56,10 @@ class PoseSequences:
         fps: `(S,)` frames a second, or one number for all.
         image_sizes: `(S, 2)` width and height in pixels, or one pair for all.
         cameras: The cameras that `views` points at.
+        names: `(S,)` what the data set calls each sequence; by default subject, action and view.
+        valid: `(N,)` whether a frame may be a target, in training and in scores; by default all
+            may. Where a window is wider, other frames still lie in it, so they hold sane values.
+        labels: Further facts about each frame, arrays of N rows by name.
 
     Raises:
         UserError: Shapes do not fit each other or the skeleton, or the offsets are no offsets.
@@ -87,6 +92,9 @@ class PoseSequences:
     fps: np.ndarray = field(default_factory=lambda: np.array(50.0))
     image_sizes: np.ndarray = field(default_factory=lambda: np.array([1000, 1000]))
     cameras: tuple[Camera, ...] = ()
+    names: np.ndarray | None = None
+    valid: np.ndarray = field(default_factory=lambda: np.array(True))
+    labels: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._validated = False
@@ -107,6 +115,30 @@ class PoseSequences:
                 f"`views` must be -1 or an index of one of the {len(self.cameras)} cameras, got "
                 f"values from {self.views.min()} to {self.views.max()}."
             )
+        if self.names is None:
+            columns = zip(self.subjects, self.actions, self.views, strict=True)
+            self.names = np.array(["/".join(map(str, row)) for row in columns], np.str_)
+        self.names = _one_per_sequence("names", self.names, np.str_, count)
+        self.valid, self.labels = self._checked_valid(), self._checked_labels()
+
+    def _checked_valid(self) -> np.ndarray:
+        valid = np.asarray(self.valid)
+        if valid.dtype != bool or valid.shape not in ((), (self.num_frames,)):
+            raise UserError(
+                f"`valid` must be {self.num_frames} booleans, one per frame, got {valid.dtype} of "
+                f"shape {valid.shape}."
+            )
+        return np.broadcast_to(valid, (self.num_frames,))
+
+    def _checked_labels(self) -> dict[str, np.ndarray]:
+        labels = {name: np.asarray(values) for name, values in self.labels.items()}
+        for name, values in labels.items():
+            if values.ndim < 1 or len(values) != self.num_frames or values.dtype == object:
+                raise UserError(
+                    f"The label '{name}' must be an array of {self.num_frames} rows, one per "
+                    f"frame, got {values.dtype} of shape {values.shape}."
+                )
+        return labels
 
     def _check_frames(self) -> None:
         joints = self.skeleton.num_joints
@@ -276,7 +308,7 @@ class PoseSequences:
         one = slice(index, index + 1)
         return self._with(
             offsets=np.array([0, frames.stop - frames.start]),
-            **{name: getattr(self, name)[frames] for name in _FLAT},
+            **self._frames(frames),
             **{name: getattr(self, name)[one] for name in _PER_SEQUENCE},
         )
 
@@ -325,9 +357,15 @@ class PoseSequences:
         frames = np.repeat(keep, self.lengths)
         return self._with(
             offsets=np.concatenate([[0], np.cumsum(self.lengths[keep])]),
-            **{name: getattr(self, name)[frames] for name in _FLAT},
+            **self._frames(frames),
             **{name: getattr(self, name)[keep] for name in _PER_SEQUENCE},
         )
+
+    def _frames(self, chosen: slice | np.ndarray) -> dict[str, Any]:
+        return {
+            **{name: getattr(self, name)[chosen] for name in _PER_FRAME},
+            "labels": {name: values[chosen] for name, values in self.labels.items()},
+        }
 
     @staticmethod
     def concatenate(parts: Iterable[PoseSequences]) -> PoseSequences:
@@ -349,6 +387,11 @@ class PoseSequences:
         for part in parts[1:]:
             if part.skeleton != first.skeleton or part.num_channels != first.num_channels:
                 raise UserError(f"Cannot concatenate {first!r} and {part!r}: they must agree.")
+            if set(part.labels) != set(first.labels):
+                raise UserError(
+                    "Cannot concatenate sequences with different labels: "
+                    f"{sorted(first.labels)} and {sorted(part.labels)}."
+                )
         frames = np.cumsum([0, *(part.num_frames for part in parts)])
         cameras = np.cumsum([0, *(len(part.cameras) for part in parts)])
         offsets = [part.offsets[1:] + start for part, start in zip(parts, frames, strict=False)]
@@ -358,12 +401,16 @@ class PoseSequences:
         ]
         joined = {
             name: np.concatenate([getattr(part, name) for part in parts])
-            for name in (*_FLAT, *_PER_SEQUENCE)
+            for name in (*_PER_FRAME, *_PER_SEQUENCE)
+        }
+        labels = {
+            name: np.concatenate([part.labels[name] for part in parts]) for name in first.labels
         }
         return first._with(
             **{**joined, "views": np.concatenate(views)},
             offsets=np.concatenate([[0], *offsets]),
             cameras=tuple(camera for part in parts for camera in part.cameras),
+            labels=labels,
         )
 
     def _with(self, **changes: Any) -> PoseSequences:
@@ -414,7 +461,8 @@ class PoseSequences:
         return parts[""]
 
     def _to_arrays(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        arrays = {name: getattr(self, name) for name in ("offsets", *_FLAT, *_PER_SEQUENCE)}
+        arrays = {name: getattr(self, name) for name in ("offsets", *_PER_FRAME, *_PER_SEQUENCE)}
+        arrays |= {f"{_LABEL}{name}": values for name, values in self.labels.items()}
         for name, shape in _CAMERA_ARRAYS.items():
             stacked = [np.asarray(getattr(camera, name)) for camera in self.cameras]
             arrays[f"camera_{name}"] = np.array(stacked, np.float64).reshape(-1, *shape)
@@ -442,7 +490,12 @@ class PoseSequences:
         return cls(
             skeleton=skeletons.get(description["skeleton"]),
             cameras=cameras,
-            **{name: arrays[name] for name in ("offsets", *_FLAT, *_PER_SEQUENCE)},
+            labels={
+                name.removeprefix(_LABEL): values
+                for name, values in arrays.items()
+                if name.startswith(_LABEL)
+            },
+            **{name: arrays[name] for name in ("offsets", *_PER_FRAME, *_PER_SEQUENCE)},
         )
 
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 # What a random stream is for; part of its seed, so that streams do not repeat each other.
 _ORDER, _FLIPS = 0, 1
 _FLIP_PROBABILITY = 0.5
+# Windows looked at together when the kept ones are chosen, which bounds the memory.
+_CHUNK = 65_536
 
 
 class PoseWindows(keras.utils.PyDataset):
@@ -27,8 +29,9 @@ class PoseWindows(keras.utils.PyDataset):
 
     Around every `window_stride`-th frame of every sequence lies a window of `num_frames` frames,
     `frame_stride` apart. Where a window reaches over an end of its sequence, the first or last
-    frame is repeated; a window never sees another sequence. Windows are gathered from the flat
-    arrays when a batch is asked for, so long windows cost no memory.
+    frame is repeated; a window never sees another sequence. A window whose target holds a frame
+    that is not valid is left out. Windows are gathered from the flat arrays when a batch is asked
+    for, so long windows cost no memory.
 
     The order and the mirroring of samples are functions of `(seed, epoch)` alone. `fit`, a `for`
     loop and `to_tf_dataset` give the same batches in the same order, and `set_epoch` returns to
@@ -104,6 +107,7 @@ class PoseWindows(keras.utils.PyDataset):
         self._steps = steps * self.frame_stride
         self._origin = list(sequences.skeleton.origin)
         self._told_of_order = False
+        self._kept = None if sequences.valid.all() else self._windows_of_valid_targets()
         if not len(self):
             raise UserError(
                 f"No batch of {self.batch_size} windows can be made from {self.num_windows} "
@@ -121,10 +125,23 @@ class PoseWindows(keras.utils.PyDataset):
             )
         return self.num_frames
 
+    def _windows_of_valid_targets(self) -> np.ndarray:
+        """Number the windows to keep among all that could be cut."""
+        count, valid = int(self._first_window[-1]), self.sequences.valid
+        kept = np.empty(count, bool)
+        for begin in range(0, count, _CHUNK):
+            chosen = np.arange(begin, min(begin + _CHUNK, count))
+            centers, owners = self._cut(chosen)
+            frames = centers[:, None]
+            if self.out_frames > 1:
+                frames = self._frames(centers, owners)
+            kept[chosen] = valid[frames].all(axis=1)
+        return np.flatnonzero(kept)
+
     @property
     def num_windows(self) -> int:
         """Number of windows of an epoch, the dropped ones included."""
-        return int(self._first_window[-1])
+        return int(self._first_window[-1]) if self._kept is None else len(self._kept)
 
     @property
     def epoch(self) -> int:
@@ -235,21 +252,28 @@ class PoseWindows(keras.utils.PyDataset):
         return self._located(indices)[0]
 
     def _located(self, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return self._cut(samples if self._kept is None else self._kept[samples])
+
+    def _cut(self, samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Centre and sequence of windows, numbered as if all frames were valid."""
         offsets = self.sequences.offsets
         owners = np.searchsorted(self._first_window, samples, side="right") - 1
         within = samples - self._first_window[owners]
         return offsets[owners] + within * self.window_stride, owners
+
+    def _frames(self, centers: np.ndarray, owners: np.ndarray) -> np.ndarray:
+        if self.num_frames == 1:
+            return centers[:, None]
+        offsets = self.sequences.offsets
+        first, last = offsets[owners], offsets[owners + 1] - 1
+        return np.clip(centers[:, None] + self._steps, first[:, None], last[:, None])
 
     def _gather(
         self, samples: np.ndarray, flips: np.ndarray | None
     ) -> tuple[np.ndarray, np.ndarray]:
         sequences = self.sequences
         centers, owners = self._located(samples)
-        if self.num_frames == 1:
-            frames = centers[:, None]
-        else:
-            first, last = sequences.offsets[owners], sequences.offsets[owners + 1] - 1
-            frames = np.clip(centers[:, None] + self._steps, first[:, None], last[:, None])
+        frames = self._frames(centers, owners)
         keypoints = sequences.keypoints.take(frames, axis=0)
         poses = sequences.poses.take(
             frames if self.out_frames == self.num_frames else centers[:, None], axis=0

@@ -84,8 +84,8 @@ def evaluate_split(
         batch_size: Windows a batch.
 
     Returns:
-        What JSON can hold: `frames`, `sequences`, `metrics` (means over all frames; lengths in
-        millimetres, relative ones in percent, velocity in millimetres a frame), `truth` (the
+        What JSON can hold: `frames`, `sequences`, `metrics` (means over all valid frames; lengths
+        in millimetres, relative ones in percent, velocity in millimetres a frame), `truth` (the
         true poses' own symmetry error) and `actions` (frames and errors of each).
     """
     return measure(lift(pose_net, sequences, frame_stride, batch_size), sequences)
@@ -146,23 +146,30 @@ def measure(poses: np.ndarray, sequences: PoseSequences) -> dict[str, Any]:
     skeleton = sequences.skeleton
     truth = root_relative(sequences.poses, skeleton)
     measures = _measures(skeleton)
+    velocity = _velocity_error(truth, poses, sequences)
+    owners = np.repeat(np.arange(sequences.num_sequences), sequences.lengths)
+    if not sequences.valid.all():
+        truth, poses = truth[sequences.valid], poses[sequences.valid]
+        owners = owners[sequences.valid]
+    if not len(owners):
+        raise UserError("There is nothing to measure: no frame of the sequences is valid.")
     errors: dict[str, np.ndarray] = {
         name: _in_chunks(function, truth, poses) for name, function in measures.items()
     }
     figures = {name: float(values.mean(dtype="float64")) for name, values in errors.items()}
-    velocity = _velocity_error(truth, poses, sequences)
     if velocity is not None:
         figures["mpjve"] = velocity
-    owners = np.repeat(np.arange(sequences.num_sequences), sequences.lengths)
     actions = {}
     for action in np.unique(sequences.actions).tolist():
         rows = (sequences.actions == action)[owners]
+        if not rows.any():
+            continue
         actions[action] = {
             "frames": int(rows.sum()),
             **{name: float(errors[name][rows].mean(dtype="float64")) for name in _PER_ACTION},
         }
     return {
-        "frames": sequences.num_frames,
+        "frames": len(owners),
         "sequences": sequences.num_sequences,
         "metrics": figures,
         "truth": {
@@ -207,10 +214,10 @@ def _in_chunks(function: Any, truth: np.ndarray, poses: np.ndarray) -> np.ndarra
 
 
 def _velocity_error(truth: np.ndarray, poses: np.ndarray, sequences: PoseSequences) -> float | None:
-    """Mean over all steps inside sequences, millimetres a frame."""
+    """Mean over all steps from a valid frame to the next, millimetres a frame."""
     if sequences.num_frames < 2:
         return None
-    inside = np.ones(sequences.num_frames - 1, bool)
+    inside = sequences.valid[1:] & sequences.valid[:-1]
     inside[sequences.offsets[1:-1] - 1] = False
     if not inside.any():
         return None

@@ -25,11 +25,16 @@ def assert_equal(one: PoseSequences, other: PoseSequences) -> None:
     assert one.skeleton == other.skeleton
     for name in (
         "keypoints", "poses", "offsets", "subjects", "actions", "views", "fps", "image_sizes",
+        "names", "valid",
     ):  # fmt: skip
         first, second = getattr(one, name), getattr(other, name)
         assert first.dtype.kind == second.dtype.kind
         np.testing.assert_array_equal(first, second)
     assert one.cameras == other.cameras
+    assert list(one.labels) == list(other.labels)
+    for name, values in one.labels.items():
+        assert values.dtype == other.labels[name].dtype
+        np.testing.assert_array_equal(values, other.labels[name])
 
 
 def test_parts_and_counts(make_sequences):
@@ -71,11 +76,33 @@ def test_concatenate_undoes_selection(make_sequences):
         PoseSequences.concatenate([one, make_sequences((2,), channels=3)])
 
 
+def test_facts_about_frames_and_sequences_go_along(make_sequences):
+    number = np.arange(11)
+    sequences = make_sequences((4, 1, 6), valid=number != 4, labels={"number": number})
+    assert sequences.names.tolist() == [f"S{index}/action {index}/-1" for index in range(3)]
+    chosen = sequences.select(mask=np.array([False, True, True]))
+    assert chosen.labels["number"].tolist() == list(range(4, 11))
+    assert chosen.valid.tolist() == [False] + [True] * 6
+    assert chosen.sequence(1).labels["number"].tolist() == list(range(5, 11))
+    assert chosen.sequence(1).names.tolist() == ["S2/action 2/-1"]
+    joined = PoseSequences.concatenate([chosen, sequences.sequence(0)])
+    assert joined.labels["number"].tolist() == [*range(4, 11), *range(4)]
+    assert joined.valid.tolist() == [False] + [True] * 10
+    with pytest.raises(UserError, match="different labels"):
+        PoseSequences.concatenate([chosen, make_sequences()])
+    with pytest.raises(UserError, match="`valid` must be 11 booleans"):
+        make_sequences(valid=np.ones(10, bool))
+    with pytest.raises(UserError, match="label 'number' must be an array of 11 rows"):
+        make_sequences(labels={"number": np.arange(10)})
+
+
 @pytest.mark.parametrize("compress", [False, True])
 def test_save_and_load_are_exact(make_sequences, tmp_path, compress):
     sequences = make_sequences(
         channels=3, views=[0, -1, 0], cameras=(CAMERA,), fps=[50, 25, 29.97],
         image_sizes=[(1000, 1002), (640, 480), (1920, 1080)],
+        names=["one", "two", "three"], valid=np.arange(11) % 3 > 0,
+        labels={"activity": np.arange(11, dtype=np.int8), "box": np.zeros((11, 4))},
     )  # fmt: skip
     path = sequences.save(tmp_path / "deep" / "poses.npz", compress=compress)
     assert_equal(PoseSequences.load(path), sequences)

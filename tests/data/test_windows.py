@@ -59,6 +59,21 @@ def test_strides_and_out_frames(make_sequences):
     np.testing.assert_array_equal(chosen, keypoints[[3, 0]])
 
 
+def test_targets_are_valid_frames_and_contexts_any(make_sequences):
+    sequences = make_sequences((4, 1, 6), valid=np.isin(np.arange(11), [1, 2, 3, 5, 9, 10]))
+    windows = PoseWindows(sequences, batch_size=20, num_frames=3)
+    assert windows.num_windows == 6
+    assert windows.centers().tolist() == [1, 2, 3, 5, 9, 10]
+    assert frame_numbers(windows[0][0])[:2].tolist() == [[0, 1, 2], [1, 2, 3]]
+    whole = PoseWindows(sequences, batch_size=20, num_frames=3, out_frames=3)
+    assert frame_numbers(whole[0][0]).tolist() == [[1, 2, 3], [2, 3, 3], [9, 10, 10]]
+    np.testing.assert_array_equal(whole.windows([1])[0], whole[0][0][1:2])
+    shuffled = PoseWindows(sequences, batch_size=6, shuffle=True, seed=3)
+    assert sorted(frame_numbers(shuffled[0][0])[:, 0]) == [1, 2, 3, 5, 9, 10]
+    with pytest.raises(UserError, match="from 0 windows"):
+        PoseWindows(make_sequences(valid=np.zeros(11, bool)))
+
+
 @given(
     lengths=st.lists(st.integers(1, 12), min_size=1, max_size=5),
     num_frames=st.integers(1, 9),

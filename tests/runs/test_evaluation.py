@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from keras_seal.data import PoseSequences
+from keras_seal.geometry import root_relative
 from keras_seal.runs import lift
 from keras_seal.runs.evaluation import measure
 
@@ -78,3 +79,22 @@ def test_velocity_does_not_look_across_sequences(sequences):
     # One frame that jumps by 10 mm spoils the two steps beside it, of 6 + 11.
     poses[5] += np.array([0.01, 0.0, 0.0], "float32")
     assert measure(poses, sequences)["metrics"]["mpjve"] == pytest.approx(20 / 17, rel=1e-3)
+
+
+def test_only_valid_frames_count(sequences):
+    valid = np.arange(sequences.num_frames) % 4 > 0
+    some = PoseSequences(
+        sequences.skeleton,
+        sequences.keypoints,
+        sequences.poses,
+        sequences.offsets,
+        sequences.subjects,
+        sequences.actions,
+        valid=valid,
+    )
+    poses = root_relative(sequences.poses, sequences.skeleton)
+    expected = measure(poses + 0.1, some)
+    wrong = np.where(valid[:, None, None], poses + 0.1, poses * 7.0)
+    assert measure(wrong, some) == expected
+    assert expected["frames"] == valid.sum()
+    assert expected["metrics"]["mpjpe"] == pytest.approx(100 * 3**0.5, rel=1e-5)
