@@ -9,12 +9,6 @@ import keras
 import numpy as np
 from keras import ops
 
-if keras.backend.backend() == "jax":
-    import jax
-
-    # Tests run each program once: compile it fast rather than well.
-    jax.config.update("jax_disable_most_optimizations", True)
-
 
 def gradients(
     function: Callable[..., Any], inputs: Sequence[np.ndarray], variables: Sequence[Any] = ()

@@ -126,7 +126,9 @@ class MarginRanking(EnergyObjective):
         """The margin."""
         return {"margin": self.margin}
 
-    def call(self, energy_true: Any, energy_negatives: Any, distances: Any, *, margin: Any) -> Any:
+    def call(  # type: ignore[override]
+        self, energy_true: Any, energy_negatives: Any, distances: Any, *, margin: Any
+    ) -> Any:
         """See `EnergyObjective.call`."""
         violation = margin * distances - energy_negatives + energy_true[None]
         if self.hinge:
@@ -171,7 +173,7 @@ class NCE(EnergyObjective):
         """The temperature."""
         return {"temperature": self.temperature}
 
-    def call(
+    def call(  # type: ignore[override]
         self, energy_true: Any, energy_negatives: Any, distances: Any, *, temperature: Any
     ) -> Any:
         """See `EnergyObjective.call`; the distances play no part."""
@@ -206,7 +208,9 @@ class EnergyRegression(EnergyObjective):
         """The scale."""
         return {"scale": self.scale}
 
-    def call(self, energy_true: Any, energy_negatives: Any, distances: Any, *, scale: Any) -> Any:
+    def call(  # type: ignore[override]
+        self, energy_true: Any, energy_negatives: Any, distances: Any, *, scale: Any
+    ) -> Any:
         """See `EnergyObjective.call`."""
         negatives = ops.mean(ops.square(energy_negatives - scale * distances), axis=0)
         return 0.5 * (negatives + ops.square(energy_true))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from keras_seal import callbacks, data, loss_nets, losses, metrics, pose_nets, skeletons
 from keras_seal.data import PoseSequences, PoseSplits, PoseWindows
@@ -122,6 +123,27 @@ def build_windows(
     # Batches of one size compile once, and batch normalisation never sees a tiny one. What is
     # left out differs from epoch to epoch.
     return PoseWindows(sequences, drop_remainder=True, **options)
+
+
+class StatisticsBatches:
+    """Some keypoints of a training set, always the same: batch statistics are measured on them.
+
+    Args:
+        windows: The training set.
+        count: Batches, at most.
+    """
+
+    def __init__(self, windows: PoseWindows, count: int = 32) -> None:
+        options = windows.get_config()
+        # Its own order, else these would be the very batches that an epoch begins with.
+        self._windows = PoseWindows(
+            windows.sequences, **{**options, "shuffle": True, "seed": options["seed"] + 1}
+        )
+        self._count = min(count, len(self._windows))
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """Gather the batches."""
+        return (self._windows[index][0] for index in range(self._count))
 
 
 def build_pose_net(recipe: Recipe, input_channels: int = 2) -> keras.Model:
@@ -293,12 +315,14 @@ def build_metrics(recipe: Recipe, out_frames: int) -> list[keras.metrics.Metric]
     skeleton, built = build_skeleton(recipe), []
     for name in recipe.evaluation.metrics:
         with telling("evaluation.metrics"):
-            built.append(metrics.get(name, skeleton=skeleton))
-        if name.startswith("mpjve") and out_frames == 1:
+            metric = metrics.get(name, skeleton=skeleton)
+        if metric.frames_per_value > out_frames:
             raise UserError(
-                f"evaluation.metrics: '{name}' compares frames, but the pose-net predicts one at a"
-                " time; it is in the final report in any case."
+                f"evaluation.metrics: '{name}' compares {metric.frames_per_value} frames, but the"
+                f" pose-net predicts {out_frames} at a time; what can be measured over whole"
+                " sequences is in the final report in any case."
             )
+        built.append(metric)
     return built
 
 

@@ -134,8 +134,11 @@ class Recorder(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Record the epoch."""
         row = {name: float(value) for name, value in (logs or {}).items()}
-        for optimizer in self.model.optimizer.optimizers:
-            row[f"learning_rate_{optimizer.name}"] = _number(optimizer.learning_rate)
+        # Not the optimizers' own names: Keras numbers those through a whole process.
+        for network, optimizer in zip(
+            ("pose_net", "loss_net"), self.model.optimizer.optimizers, strict=False
+        ):
+            row[f"learning_rate_{network}_optimizer"] = _number(optimizer.learning_rate)
         if self.model.loss_net is not None:
             row["energy_weight"] = _number(self.model.energy_weight)
         row["seconds"] = round(time.perf_counter() - self._began, 3)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -77,64 +76,6 @@ def non_finite_network(model: SEALPose, arrays: Mapping[str, np.ndarray]) -> str
         if variable.trainable and not np.isfinite(arrays[name]).all():
             return "loss_net" if id(variable) in loss_net else "pose_net"
     return None
-
-
-def averages_weights(model: SEALPose) -> bool:
-    """Tell whether averaged weights are kept beside the trained ones.
-
-    Args:
-        model: A compiled model.
-
-    Returns:
-        Whether an optimizer keeps averages.
-    """
-    return any(optimizer.use_ema for optimizer in model.optimizer.optimizers)
-
-
-def swap_averaged_weights(model: SEALPose) -> None:
-    """Exchange the trained weights and their averages; twice changes nothing, to the bit.
-
-    Keras' own `SwapEMAWeights` exchanges them by additions under TensorFlow, which rounds.
-
-    Args:
-        model: A compiled model.
-    """
-    for optimizer in model.optimizer.optimizers:
-        if optimizer.use_ema:
-            for variable, average in zip(
-                optimizer._trainable_variables,
-                optimizer._model_variables_moving_average,
-                strict=True,
-            ):
-                trained = np.array(keras.ops.convert_to_numpy(variable.value))
-                variable.assign(average.value)
-                average.assign(trained)
-
-
-@contextmanager
-def averaged_weights(model: SEALPose) -> Iterator[None]:
-    """Use the averaged weights for a while, where there are any.
-
-    Args:
-        model: A compiled model.
-    """
-    swap_averaged_weights(model)
-    try:
-        yield
-    finally:
-        swap_averaged_weights(model)
-
-
-class AveragedValidation(keras.callbacks.Callback):
-    """Validate with averaged weights and train on with the others."""
-
-    def on_test_begin(self, logs: Any = None) -> None:
-        """Take the averages."""
-        swap_averaged_weights(self.model)
-
-    def on_test_end(self, logs: Any = None) -> None:
-        """Take the trained weights again."""
-        swap_averaged_weights(self.model)
 
 
 def _variables(model: SEALPose) -> dict[str, Any]:

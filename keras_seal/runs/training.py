@@ -25,7 +25,7 @@ from keras_seal.runs.checkpoints import Checkpoint, Checkpoints
 from keras_seal.runs.determinism import make_deterministic, set_seeds
 from keras_seal.runs.folder import RunFolder
 from keras_seal.runs.quiet import without_tensorflow_chatter
-from keras_seal.training import SEALPose
+from keras_seal.training import SEALPose, averaging
 
 Note = Callable[[str], object]
 
@@ -124,6 +124,7 @@ class _Run:
         self.validation: PoseWindows = building.build_windows(
             recipe, self.splits.validation, out_frames, training=False
         )
+        self.statistics = building.StatisticsBatches(self.windows)
         building.compile_model(self.model, recipe, len(self.windows))
         self.guard = LossGuard(len(self.windows))
         parts = [f"{part.num_frames} {name}" for name, part in self.splits.parts.items()]
@@ -145,8 +146,8 @@ class _Run:
             recorder.close()
             return
         callbacks = [self.windows.follow_epochs()]
-        if state.averages_weights(self.model):
-            callbacks.append(state.AveragedValidation())
+        if averaging.averages_weights(self.model):
+            callbacks.append(averaging.AveragedValidation(self.statistics))
         callbacks += building.build_callbacks(
             self.recipe, self.validation, folder.log.parent, folder.plots, folder.tensorboard
         )
@@ -168,7 +169,7 @@ class _Run:
         history, best = _choose_checkpoint(folder, self.recipe, self.note)
         state.restore(self.model, best.arrays)
         scores, data = {}, self.recipe.data
-        with state.averaged_weights(self.model):
+        with averaging.averaged_weights(self.model, self.statistics):
             for name in ("validation", "test"):
                 part = self.splits.parts[name]
                 poses = evaluation.lift(
