@@ -23,6 +23,7 @@ import tokenize
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ from keras_seal.errors import UserError
 EXPANSION = 100
 ALLOWANCE = 64 * 2**20
 
+_CHUNK = 2**20
 _MAX_DEPTH = 64
 _MAX_DIMENSIONS = 32
 _NPY = b"\x93NUMPY"
@@ -192,7 +194,8 @@ def _read_members(archive: zipfile.ZipFile, path: Path) -> dict[str, Any]:
         if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise DamagedFileError(f"{where} is compressed in a way that numpy does not use.")
         with archive.open(member) as stream:
-            content = stream.read()
+            # Asked for everything at once, zipfile unpacks all that is there before it counts.
+            content = b"".join(iter(partial(stream.read, _CHUNK), b""))
         if len(content) != member.file_size:
             raise DamagedFileError(f"{where} is cut short. Download or make it again.")
         arrays[member.filename.removesuffix(".npy")] = _read_npy(content, where)
