@@ -168,7 +168,7 @@ def test_ramps_survive_saving():
         ("training.optimizer.options.beta1=3", "Did you mean 'beta_1'?"),
         ("training.optimizer.options.learning_rate=3", "another key of the recipe decides this"),
         ("evaluation.metrics=[mpjpe, mpjp]", "evaluation.metrics: There is no metric 'mpjp'."),
-        ("evaluation.metrics=[mpjpe, mpjve]", "'mpjve' compares frames, but the pose-net predicts"),
+        ("evaluation.metrics=[mpjpe, mpjve]", "'mpjve' compares 2 frames, but the pose-net"),
         ("pose_net={path: nowhere.keras}", "pose_net.path: there is no file nowhere.keras."),
         ("loss_net={path: nowhere.keras}", "loss_net.path: there is no file nowhere.keras."),
     ],
