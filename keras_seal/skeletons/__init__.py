@@ -14,9 +14,12 @@ from keras_seal.skeletons.skeleton import Skeleton
 
 __all__ = ["Skeleton", "get", "names"]
 
+# Other names under which a joint order is known.
+_ALIASES = {"coco_18": "openpose_18", "coco_wholebody_133": "h3wb_133"}
+
 
 def names() -> list[str]:
-    """List the built-in skeletons.
+    """List the built-in skeletons: those of data sets and of 2D detectors.
 
     Returns:
         Their names, sorted.
@@ -53,6 +56,8 @@ def get(identifier: Skeleton | str | PathLike[str] | Mapping[str, Any]) -> Skele
         >>> from keras_seal import skeletons
         >>> skeletons.get("coco_17").num_joints
         17
+        >>> skeletons.get("coco_wholebody_133").name
+        'h3wb_133'
     """
     if isinstance(identifier, Skeleton):
         return identifier
@@ -65,6 +70,7 @@ def get(identifier: Skeleton | str | PathLike[str] | Mapping[str, Any]) -> Skele
             "A skeleton must be a Skeleton, a built-in name, the path of a YAML file or a "
             f"dictionary; got {type(identifier).__name__}."
         )
+    identifier = _ALIASES.get(identifier, identifier)
     if identifier in names():
         return _builtin(identifier)
     if identifier.endswith((".yaml", ".yml")):
