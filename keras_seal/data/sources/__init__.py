@@ -5,13 +5,28 @@ from __future__ import annotations
 from keras_seal.data.sources.base import Source
 from keras_seal.data.sources.file import FileSource
 from keras_seal.data.sources.mocap import MocapSource
+from keras_seal.data.sources.mpi_inf_3dhp import MpiInf3dhpSource
 from keras_seal.data.sources.synthetic import SyntheticSource
 from keras_seal.errors import UserError, nearest
 
-__all__ = ["FileSource", "MocapSource", "Source", "SyntheticSource", "get", "names"]
+__all__ = [
+    "FileSource",
+    "MocapSource",
+    "MpiInf3dhpSource",
+    "Source",
+    "SyntheticSource",
+    "get",
+    "names",
+]
 
 _SOURCES: dict[str, type[Source]] = {
-    source.name: source for source in (FileSource, MocapSource, SyntheticSource)
+    source.name: source
+    for source in (
+        FileSource,
+        MocapSource,
+        MpiInf3dhpSource,
+        SyntheticSource,
+    )
 }
 
 
@@ -23,8 +38,8 @@ def names() -> list[str]:
 
     Example:
         >>> from keras_seal.data import sources
-        >>> sources.names()
-        ['file', 'mocap', 'synthetic']
+        >>> "synthetic" in sources.names()
+        True
     """
     return sorted(_SOURCES)
 

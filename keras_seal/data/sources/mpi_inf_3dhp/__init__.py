@@ -1,0 +1,7 @@
+"""MPI-INF-3DHP: the published folders, and the files that papers made of them."""
+
+from __future__ import annotations
+
+from keras_seal.data.sources.mpi_inf_3dhp.source import MpiInf3dhpSource
+
+__all__ = ["MpiInf3dhpSource"]
