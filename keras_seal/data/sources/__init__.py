@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from keras_seal.data.sources.base import Source
 from keras_seal.data.sources.file import FileSource
+from keras_seal.data.sources.human36m import Human36MSource
 from keras_seal.data.sources.mocap import MocapSource
 from keras_seal.data.sources.mpi_inf_3dhp import MpiInf3dhpSource
 from keras_seal.data.sources.synthetic import SyntheticSource
@@ -11,6 +12,7 @@ from keras_seal.errors import UserError, nearest
 
 __all__ = [
     "FileSource",
+    "Human36MSource",
     "MocapSource",
     "MpiInf3dhpSource",
     "Source",
@@ -23,6 +25,7 @@ _SOURCES: dict[str, type[Source]] = {
     source.name: source
     for source in (
         FileSource,
+        Human36MSource,
         MocapSource,
         MpiInf3dhpSource,
         SyntheticSource,
