@@ -20,6 +20,7 @@ from keras_seal.errors import UserError
 _COMMANDS = {
     "train": "Train as a recipe says, or go on with a run.",
     "evaluate": "Measure a finished run's pose-net on a split.",
+    "datasets": "Prepare, describe and check data sets.",
     "recipes": "List, show and check recipes.",
     "doctor": "Show versions, devices and backends, and look for trouble.",
 }

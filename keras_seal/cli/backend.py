@@ -44,7 +44,7 @@ def select(*wishes: str | None) -> None:
 
 
 def _import_keras() -> None:
-    from keras_seal.runs.quiet import without_tensorflow_chatter
+    from keras_seal.quiet import without_tensorflow_chatter
 
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with without_tensorflow_chatter():

@@ -92,7 +92,8 @@ class PoseSequences:
     fps: np.ndarray = field(default_factory=lambda: np.array(50.0))
     image_sizes: np.ndarray = field(default_factory=lambda: np.array([1000, 1000]))
     cameras: tuple[Camera, ...] = ()
-    names: np.ndarray | None = None
+    # By default made of subject, action and view.
+    names: np.ndarray = None  # type: ignore[assignment]
     valid: np.ndarray = field(default_factory=lambda: np.array(True))
     labels: Mapping[str, np.ndarray] = field(default_factory=dict)
 

@@ -172,12 +172,32 @@ def _read_yaml(text: str, origin: str) -> Any:
         raise UserError(f"{origin} is no valid YAML: {error}.") from error
 
 
-def _override(values: dict[str, Any], override: str) -> None:
+def parse_override(override: str) -> tuple[list[str], Any]:
+    """Read one `KEY=VALUE`.
+
+    Args:
+        override: A key, perhaps with dots, and a value as in YAML.
+
+    Returns:
+        The parts of the key, and the value.
+
+    Raises:
+        UserError: If it is no such thing.
+
+    Example:
+        >>> parse_override("training.epochs=5")
+        (['training', 'epochs'], 5)
+    """
     key, equals, text = override.partition("=")
     parts = key.strip().split(".")
     if not equals or not all(parts):
         raise UserError(f"--set {override}: expected KEY=VALUE, as in --set training.epochs=5.")
-    value = _read_yaml(text, f"--set {key}: '{text}'")
+    return parts, _read_yaml(text, f"--set {key}: '{text}'")
+
+
+def _override(values: dict[str, Any], override: str) -> None:
+    parts, value = parse_override(override)
+    key = ".".join(parts)
     group: Any = values
     for depth, part in enumerate(parts[:-1], start=1):
         inner = group.get(part)

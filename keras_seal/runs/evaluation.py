@@ -15,10 +15,10 @@ from keras_seal.data.sequences import SPLITS
 from keras_seal.errors import UserError, nearest
 from keras_seal.geometry import root_relative
 from keras_seal.metrics import functional
+from keras_seal.quiet import without_tensorflow_chatter
 from keras_seal.recipes import building
 from keras_seal.runs import report
 from keras_seal.runs.folder import RunFolder
-from keras_seal.runs.quiet import without_tensorflow_chatter
 from keras_seal.skeletons import Skeleton
 
 _PER_ACTION = ("mpjpe", "p_mpjpe")

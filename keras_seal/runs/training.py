@@ -12,6 +12,7 @@ from keras_seal import files
 from keras_seal.data import PoseSplits, PoseWindows
 from keras_seal.data.storage import DamagedFileError
 from keras_seal.errors import UserError
+from keras_seal.quiet import without_tensorflow_chatter
 from keras_seal.recipes import Recipe, building
 from keras_seal.runs import environment, evaluation, report, state
 from keras_seal.runs.callbacks import (
@@ -24,7 +25,6 @@ from keras_seal.runs.callbacks import (
 from keras_seal.runs.checkpoints import Checkpoint, Checkpoints
 from keras_seal.runs.determinism import make_deterministic, set_seeds
 from keras_seal.runs.folder import RunFolder
-from keras_seal.runs.quiet import without_tensorflow_chatter
 from keras_seal.training import SEALPose, averaging
 
 Note = Callable[[str], object]

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from keras_seal.data.sources.base import Source
 from keras_seal.data.sources.file import FileSource
+from keras_seal.data.sources.h3wb import H3WBSource
 from keras_seal.data.sources.human36m import Human36MSource
 from keras_seal.data.sources.mocap import MocapSource
-from keras_seal.data.sources.mpi_inf_3dhp import MpiInf3dhpSource
+from keras_seal.data.sources.mpi_inf_3dhp import MPIInf3DHPSource
+from keras_seal.data.sources.prepared import PreparedSource
 from keras_seal.data.sources.synthetic import SyntheticSource
 from keras_seal.errors import UserError, nearest
 
 __all__ = [
     "FileSource",
+    "H3WBSource",
     "Human36MSource",
     "MocapSource",
-    "MpiInf3dhpSource",
+    "MPIInf3DHPSource",
+    "PreparedSource",
     "Source",
     "SyntheticSource",
     "get",
@@ -25,9 +29,11 @@ _SOURCES: dict[str, type[Source]] = {
     source.name: source
     for source in (
         FileSource,
+        H3WBSource,
         Human36MSource,
         MocapSource,
-        MpiInf3dhpSource,
+        MPIInf3DHPSource,
+        PreparedSource,
         SyntheticSource,
     )
 }

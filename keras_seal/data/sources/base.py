@@ -73,6 +73,17 @@ class Source(BaseModel, ABC):
             UserError: Something the user gave cannot be used.
         """
 
+    def input_files(self) -> list[Path]:
+        """List the user's files that are read.
+
+        Returns:
+            The files; none for a source that makes its own data.
+
+        Raises:
+            UserError: They are missing.
+        """
+        return []
+
     def inputs(self) -> dict[str, Any]:
         """Describe the files that are read, for the cache: prepared data is theirs alone.
 

@@ -119,6 +119,17 @@ class MocapSource(FilmedSource):
     test_subjects: int = Field(4, ge=1)
     subjects_per_clip: int = Field(1, ge=1)
 
+    def input_files(self) -> list[Path]:
+        """List the BVH files.
+
+        Returns:
+            The files.
+
+        Raises:
+            UserError: The folder is missing or holds none.
+        """
+        return [path for _, path in self._files()]
+
     def inputs(self) -> dict[str, Any]:
         """Describe the files and the joint map that are read.
 
