@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from keras_seal.data.sources.mpi_inf_3dhp.source import MpiInf3dhpSource
+from keras_seal.data.sources.mpi_inf_3dhp.source import MPIInf3DHPSource
 
-__all__ = ["MpiInf3dhpSource"]
+__all__ = ["MPIInf3DHPSource"]

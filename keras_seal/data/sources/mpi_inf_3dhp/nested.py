@@ -107,7 +107,7 @@ def read_test(path: Path, subjects: Sequence[str]) -> Iterator[Recording]:
             size=test_size(name),
             fps=TEST_FPS,
         )
-        if "valid" not in view:
+        if not isinstance(view.get("valid"), np.ndarray):
             raise UserError(f"'{path}': '{name}' has no flags of valid frames ('valid').")
         valid = flags(path, view["valid"], f"'valid' of '{name}'", 1)
         if len(valid) != len(recording.poses):

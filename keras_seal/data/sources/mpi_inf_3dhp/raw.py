@@ -10,7 +10,6 @@ import numpy as np
 from keras_seal.data.sources.mpi_inf_3dhp.calibration import read_calibration
 from keras_seal.data.sources.mpi_inf_3dhp.hdf5 import load_hdf5
 from keras_seal.data.sources.mpi_inf_3dhp.matlab import load_mat
-from keras_seal.data.sources.mpi_inf_3dhp.projection import Annotation
 from keras_seal.data.sources.mpi_inf_3dhp.recording import (
     CAMERAS,
     NUM_JOINTS,
@@ -18,6 +17,7 @@ from keras_seal.data.sources.mpi_inf_3dhp.recording import (
     TEST_FPS,
     TRAIN_SIZE,
     USABLE_FRAMES,
+    Annotation,
     Recording,
     fps_of,
     setting_of,

@@ -15,12 +15,12 @@ from keras_seal.data.sequences import PoseSplits
 from keras_seal.data.sources.base import Source
 from keras_seal.data.sources.inputs import describe_files
 from keras_seal.data.sources.mpi_inf_3dhp import mmpose, nested, raw
-from keras_seal.data.sources.mpi_inf_3dhp.projection import Annotation
 from keras_seal.data.sources.mpi_inf_3dhp.recording import (
     CAMERAS,
     PAPER_CAMERAS,
     TEST_SUBJECTS,
     TRAIN_SUBJECTS,
+    Annotation,
     Recording,
     prepare,
 )
@@ -66,7 +66,7 @@ class _Files:
         return [*self.train, *self.test, *self.others]
 
 
-class MpiInf3dhpSource(Source):
+class MPIInf3DHPSource(Source):
     """MPI-INF-3DHP on its own skeleton of 17 joints, `mpi_inf_3dhp_17`.
 
     Four layouts are read: the published folders, the `.npz` files of P-STMO and of D3DP, and
@@ -129,7 +129,7 @@ class MpiInf3dhpSource(Source):
     test_subjects: tuple[str, ...] = TEST_SUBJECTS
 
     @model_validator(mode="after")
-    def _subjects_exist(self) -> MpiInf3dhpSource:
+    def _subjects_exist(self) -> MPIInf3DHPSource:
         for option, known, others, side in (
             ("subjects", TRAIN_SUBJECTS, TEST_SUBJECTS, "test"),
             ("validation_subjects", self.subjects, TEST_SUBJECTS, "test"),
@@ -148,6 +148,17 @@ class MpiInf3dhpSource(Source):
         if not self._training_subjects():
             raise ValueError("all subjects are in validation_subjects, nobody is left to train on")
         return self
+
+    def input_files(self) -> list[Path]:
+        """List the files that are read.
+
+        Returns:
+            The files of the layout, the training set's first.
+
+        Raises:
+            UserError: They are missing.
+        """
+        return self._files().all
 
     def inputs(self) -> dict[str, Any]:
         """Describe the files that are read, by size and time of change.
@@ -182,13 +193,13 @@ class MpiInf3dhpSource(Source):
                     UserWarning,
                     stacklevel=2,
                 )
-        parts = (
-            [each for each in train if each.subject in training],
-            [each for each in train if each.subject in self.validation_subjects],
-        )
+        kind, named = self.annotation, files.annotation
+        held_out = [each for each in train if each.subject in self.validation_subjects]
+        train = [each for each in train if each.subject in training]
         return PoseSplits(
-            *(prepare(part, self.annotation, files.annotation, test=False) for part in parts),
-            prepare(test, self.annotation, files.annotation, test=True),
+            prepare(train, kind, named, test=False),
+            prepare(held_out, kind, named, test=False),
+            prepare(test, kind, named, test=True),
         )
 
     def _training_subjects(self) -> set[str]:
