@@ -8,6 +8,7 @@ from keras_seal.data.sources.h3wb import H3WBSource
 from keras_seal.data.sources.human36m import Human36MSource
 from keras_seal.data.sources.mocap import MocapSource
 from keras_seal.data.sources.mpi_inf_3dhp import MPIInf3DHPSource
+from keras_seal.data.sources.positions import PositionsSource
 from keras_seal.data.sources.prepared import PreparedSource
 from keras_seal.data.sources.synthetic import SyntheticSource
 from keras_seal.errors import UserError, nearest
@@ -18,6 +19,7 @@ __all__ = [
     "Human36MSource",
     "MPIInf3DHPSource",
     "MocapSource",
+    "PositionsSource",
     "PreparedSource",
     "Source",
     "SyntheticSource",
@@ -33,6 +35,7 @@ _SOURCES: dict[str, type[Source]] = {
         Human36MSource,
         MocapSource,
         MPIInf3DHPSource,
+        PositionsSource,
         PreparedSource,
         SyntheticSource,
     )
