@@ -57,6 +57,7 @@ def read_arrays(path: Path) -> Samples:
 
 
 _KEYS = ("train_data", "metadata")
+_CAMERA = {"K": (3, 3), "R": (3, 3), "T": (3,), "Distortion": (5,)}
 
 
 def _dictionary(value: Any, path: Path, name: str) -> dict[str, Any]:
@@ -117,9 +118,10 @@ def _ids(view: dict[str, Any], count: int, where: str) -> np.ndarray:
 def _camera(metadata: dict[str, Any], subject: str, name: str, path: Path) -> Camera:
     try:
         values = metadata[subject][name]
+        if not isinstance(values, dict):
+            raise TypeError("it is no dictionary")
         matrix, rotation, translation, distortion = (
-            _numbers(values[key], size)
-            for key, size in (("K", (3, 3)), ("R", (3, 3)), ("T", (3,)), ("Distortion", (5,)))
+            _numbers(values[key], size) for key, size in _CAMERA.items()
         )
         # Kilopixels; x_camera = R X + T; OpenCV's order k1 k2 p1 p2 k3, whose p2 goes with x.
         width, height = image_size(name)
@@ -134,7 +136,7 @@ def _camera(metadata: dict[str, Any], subject: str, name: str, path: Path) -> Ca
             height=height,
             name=name,
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (IndexError, KeyError, TypeError, ValueError) as error:
         reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise UserError(
             f"'{path}': the camera {name} of {subject} cannot be used ({reason})."

@@ -354,7 +354,7 @@ class H3WBSource(Source):
         training = there - {*self.validation_subjects, *held_out}
         if missing or not training:
             problem = (
-                f"has nothing of {', '.join(missing)}" if missing else "leaves nobody to train"
+                f"has nothing of {', '.join(missing)}" if missing else "leaves nobody to train on"
             )
             raise UserError(
                 f"'{path}' {problem}; it holds {', '.join(sorted(there))}. Choose "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
@@ -246,12 +247,11 @@ class _Stream:
         """Pass over spaces, and look at the next character; nothing at the end."""
         while True:
             self._fill()
-            start = self._position
-            while self._text[start : start + 1] in _SPACES and start < len(self._text):
-                start += 1
-            self._position = start
-            if start < len(self._text) or self._ended:
-                return self._text[start : start + 1]
+            spaces = _SPACES.match(self._text, self._position)
+            assert spaces is not None
+            self._position = spaces.end()
+            if self._position < len(self._text) or self._ended:
+                return self._text[self._position : self._position + 1]
 
     def _expect(self, characters: str) -> str:
         found = self._peek()
@@ -272,14 +272,14 @@ class _Stream:
 
     def _fill(self) -> None:
         """Have as many characters at hand as the longest sample may have, and some."""
-        if not self._ended and len(self._text) - self._position <= MAX_CHARACTERS:
+        while not self._ended and len(self._text) - self._position <= MAX_CHARACTERS:
             more = self._file.read(_CHUNK)
             self._ended = not more
             self._text = self._text[self._position :] + more
             self._position = 0
 
 
-_SPACES = frozenset(" \t\n\r")
+_SPACES = re.compile(r"[ \t\n\r]*")
 
 
 def _refuse(constant: str) -> float:

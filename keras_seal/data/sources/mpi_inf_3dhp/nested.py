@@ -48,7 +48,7 @@ def read_train(path: Path, subjects: Sequence[str], cameras: Sequence[int]) -> I
         subject, sequence = name.split()
         if subject not in subjects:
             continue
-        if not isinstance(content, list | tuple | np.ndarray) or len(content) != 2:
+        if not isinstance(content, list | tuple) or len(content) != 2:
             raise UserError(
                 f"'{path}': '{name}' holds no pair of cameras and frame rate. Use the published "
                 "file."
