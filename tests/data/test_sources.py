@@ -22,7 +22,9 @@ def splits():
 
 
 def test_names():
-    assert sources.names() == ["file", "mocap", "synthetic"]
+    assert sources.names() == [
+        "file", "h3wb", "human36m", "mocap", "mpi_inf_3dhp", "positions", "prepared", "synthetic"
+    ]  # fmt: skip
     with pytest.raises(UserError, match=r"no data source 'sintetic'\. Did you mean 'synthetic'"):
         sources.get("sintetic")
 
