@@ -17,7 +17,7 @@ from keras_seal.errors import UserError
 
 # Characters read at a time, and the most that one entry may have: no frame comes near it.
 _CHUNK = 2**18
-_LARGEST_ENTRY = 2**26
+_LARGEST_ENTRY = 2**24
 # Values that are over where they seem to be. A number may go on behind what was read so far, and
 # "1.", "1e" and "1e+" are no numbers yet.
 _WHOLE = (str, list, dict, bool, type(None))
