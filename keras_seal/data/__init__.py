@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from keras_seal.data import sources
+from keras_seal.data import keypoint_files, sources
 from keras_seal.data.sequences import PoseSequences, PoseSplits
 from keras_seal.data.storage import DamagedFileError
 
 if TYPE_CHECKING:
     from keras_seal.data.windows import PoseWindows
 
-__all__ = ["DamagedFileError", "PoseSequences", "PoseSplits", "PoseWindows", "sources"]
+__all__ = [
+    "DamagedFileError",
+    "PoseSequences",
+    "PoseSplits",
+    "PoseWindows",
+    "keypoint_files",
+    "sources",
+]
 
 
 def __getattr__(name: str) -> object:
