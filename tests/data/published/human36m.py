@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib.resources
 import json
 import pickle
@@ -158,7 +159,11 @@ def keypoints_2d(takes: list[Take], see=gt, **options) -> dict:
 
 
 def metadata(symmetry=None, joints: int = 17, **others) -> dict:
-    return {"num_joints": joints, "keypoints_symmetry": symmetry or H36M_SYMMETRY, **others}
+    return {
+        "num_joints": joints,
+        "keypoints_symmetry": copy.deepcopy(symmetry or H36M_SYMMETRY),
+        **others,
+    }
 
 
 def write_2d(folder: Path, keypoints: str, positions: dict, facts: dict | None = None) -> Path:

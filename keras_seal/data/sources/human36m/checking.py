@@ -51,7 +51,7 @@ class Checker:
     """
 
     def __init__(self) -> None:
-        self._poses: dict[str, list[np.ndarray]] = {}
+        self._poses: dict[tuple[str, str], list[np.ndarray]] = {}
         self._misfits: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
 
     def look_at(self, recording: Recording) -> None:
@@ -62,7 +62,7 @@ class Checker:
         """
         chosen = sampled(len(recording.poses), _FRAMES)
         poses, pixels = recording.poses[chosen], recording.pixels[chosen].astype(np.float64)
-        self._poses.setdefault(recording.subject, []).append(poses)
+        self._poses.setdefault((recording.poses_file, recording.subject), []).append(poses)
         small = pixels.shape[1] < poses.shape[1]
         if small:
             poses = np.delete(poses, NOSE, axis=1)
@@ -74,7 +74,7 @@ class Checker:
             _distance(pixels, expected),
             _distance(pixels[:, skeleton.mirror_permutation], expected),
         )
-        self._misfits.setdefault(recording.file, []).append(distances)
+        self._misfits.setdefault(recording.keypoints_file, []).append(distances)
 
     def judge(self) -> None:
         """Check the samples of everything that was looked at.
@@ -82,8 +82,8 @@ class Checker:
         Raises:
             UserError: The poses are no people in metres, or the keypoints are not theirs.
         """
-        for subject, poses in self._poses.items():
-            check_people(np.concatenate(poses), _BUILD, f"The 3D of {subject}", "metres")
+        for (file, subject), poses in self._poses.items():
+            check_people(np.concatenate(poses), _BUILD, f"{file}, {subject}", "metres")
         for file, distances in self._misfits.items():
             straight, mirrored = (_typical(each) for each in zip(*distances, strict=True))
             if mirrored < _CLEARLY * straight and straight > 5:

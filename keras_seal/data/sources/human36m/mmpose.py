@@ -120,7 +120,7 @@ def _recordings(
     pixels: np.ndarray,
     confidence: np.ndarray | None,
     where: str,
-    file: str,
+    keypoints_file: str,
 ) -> Iterator[Recording]:
     """Gather the rows of every video, in the order of their frames."""
     rows: dict[tuple[str, str, str], list[tuple[int, int]]] = {}
@@ -161,7 +161,8 @@ def _recordings(
                 pixels=pixels[own],
                 confidence=None if confidence is None else confidence[own],
                 poses=poses[own].astype(np.float64),
-                file=file,
+                poses_file=where,
+                keypoints_file=keypoints_file,
                 shifted=is_shifted(subject, take),
                 fps=FPS / step,
             )

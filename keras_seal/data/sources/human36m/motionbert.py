@@ -304,7 +304,8 @@ class _Split:
                 pixels=pixels,
                 confidence=confidence,
                 poses=part.poses(scale) / 1000,
-                file=self._where,
+                poses_file=self._where,
+                keypoints_file=self._where,
                 shifted=part.source.startswith(_SHIFTED),
             )
 

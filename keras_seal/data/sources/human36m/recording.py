@@ -39,7 +39,8 @@ class Recording:
         pixels: Keypoints `(frames, 16 or 17, 2)`.
         confidence: The detector's `(frames, 16 or 17)`; `None` where the file has none.
         poses: `(frames, 17, 3)` metres, camera space.
-        file: The file that the keypoints are from, for error messages.
+        poses_file: The file that the poses are from, for error messages.
+        keypoints_file: The file that the keypoints are from.
         shifted: Whether the motion capture is known to be off.
         fps: Frames a second.
     """
@@ -51,7 +52,8 @@ class Recording:
     pixels: np.ndarray
     confidence: np.ndarray | None
     poses: np.ndarray
-    file: str
+    poses_file: str
+    keypoints_file: str
     shifted: bool
     fps: float = FPS
 

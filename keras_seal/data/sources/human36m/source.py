@@ -211,12 +211,12 @@ class Human36MSource(Source):
         pixels, confidence = recording.pixels, recording.confidence
         if self.joints == 17 and pixels.shape[1] == 16:
             raise UserError(
-                f"{recording.file} has 16 joints, without the nose; set `joints` to 16."
+                f"{recording.keypoints_file} has 16 joints, without the nose; set `joints` to 16."
             )
         if self.confidence and confidence is None:
             raise UserError(
-                f"{recording.file} has no confidence; set `confidence` to false, or use keypoints "
-                "that have one."
+                f"{recording.keypoints_file} has no confidence; set `confidence` to false, or use "
+                "keypoints that have one."
             )
         camera = cameras(recording.subject)[recording.camera]
         screen = normalize_screen(

@@ -123,7 +123,8 @@ def read(folder: Path, keypoints: str) -> Iterator[Recording]:
                     pixels=pixels,
                     confidence=confidence,
                     poses=world_to_camera(world, cameras(subject)[camera]),
-                    file=where_2d,
+                    poses_file=where_3d,
+                    keypoints_file=where_2d,
                     shifted=is_shifted(subject, take),
                 )
 
@@ -162,13 +163,15 @@ def _takes(subjects: dict[str, Any], subject: str, where: str) -> dict[str, tupl
 
 def _joint_order(metadata: Any, where: str) -> str:
     facts = table(metadata, f"{where}, 'metadata',")
-    joints, sides = facts.get("num_joints"), facts.get("keypoints_symmetry")
     try:
-        left, right = (tuple(sorted(int(joint) for joint in side)) for side in sides)  # type: ignore[union-attr]
-    except (TypeError, ValueError):
+        joints = int(facts["num_joints"])
+        left, right = (
+            tuple(sorted(int(joint) for joint in side)) for side in facts["keypoints_symmetry"]
+        )
+    except (KeyError, OverflowError, TypeError, ValueError):
         raise UserError(
-            f"{where}: 'keypoints_symmetry' of its metadata must be two lists of joints, left and "
-            "right; without it the order of the joints is unknown."
+            f"{where}: its metadata must tell 'num_joints' and 'keypoints_symmetry' (the joints on "
+            "the left and those on the right), without which the order of the joints is unknown."
         ) from None
     name = facts.get("layout_name")
     for order, (order_left, order_right, count) in _ORDERS.items():
@@ -189,7 +192,8 @@ def _joint_order(metadata: Any, where: str) -> str:
                 )
             return order
     raise UserError(
-        f"{where}: its metadata say {str(joints)[:20]} joints, left {left}, right {right}; that is "
+        f"{where}: its metadata say {joints} joints, left {str(left)[:80]}, right "
+        f"{str(right)[:80]}; that is "
         f"no order known here ({', '.join(_ORDERS)})."
     )
 
