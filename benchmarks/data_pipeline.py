@@ -119,34 +119,36 @@ def measure_dataloader(num_frames: int, frames: int, seconds: float) -> dict[str
     return {"dataloader": rate(endless(lambda: loader), seconds)}
 
 
-def measure_consumption(num_frames: int, frames: int, seconds: float) -> dict[str, float]:
+def measure_consumption(num_frames: int, frames: int, seconds: float) -> dict[str, object]:
     """What a training step of the fastest pose-net consumes."""
     import keras
     import numpy as np
 
     import keras_seal as ks
 
-    batch = BATCHES[num_frames]
     rng = np.random.default_rng(0)
-    rates = {}
-    for preset in ks.pose_nets.presets():
-        try:
-            net = ks.pose_nets.get(preset, skeleton="human36m_17", num_frames=num_frames)
-        except (TypeError, ValueError):
-            continue  # a net for another number of frames
+
+    def consumed(preset: str, batch: int, steps: int) -> float:
+        net = ks.pose_nets.get(preset, skeleton="human36m_17", num_frames=num_frames)
         model = ks.SEALPose(net)
         model.compile(keras.optimizers.Adam(1e-3))
         x = rng.random((batch, num_frames, 17, 2), np.float32)
         y = rng.random((batch, net.output_shape[1], 17, 3), np.float32)
-        model.train_on_batch(x, y)
         times = []
-        for _ in range(5):
+        for _ in range(steps + 1):
             start = time.perf_counter()
             model.train_on_batch(x, y)
             times.append(time.perf_counter() - start)
-        rates[preset] = batch / statistics.median(times)
-    fastest = max(rates, key=rates.get)
-    return {"consumed": rates[fastest], "fastest_pose_net": fastest}
+        return batch / statistics.median(times[1:])
+
+    rates = {}
+    for preset in ks.pose_nets.presets():
+        try:
+            rates[preset] = consumed(preset, 4, 3)
+        except (TypeError, ValueError) as error:
+            print(f"{preset}: {error}", file=sys.stderr)  # a net for another number of frames
+    fastest = max(rates, key=rates.__getitem__)
+    return {"consumed": consumed(fastest, BATCHES[num_frames], 3), "fastest_pose_net": fastest}
 
 
 MEASURES = {

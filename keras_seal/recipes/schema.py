@@ -53,7 +53,7 @@ class Data(Section):
     """Where the motion comes from and how it is cut into batches."""
 
     source: str
-    """Name of a data source: `synthetic`, `mocap` or `file`."""
+    """Name of a data source, one of `keras_seal.data.sources.names()`."""
     options: dict[str, Any] = Field(default_factory=dict)
     """Arguments of the source."""
     num_frames: int = Field(default=1, ge=1)
