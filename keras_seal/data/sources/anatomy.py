@@ -141,7 +141,7 @@ def check_people(poses: np.ndarray, build: Build, where: str, unit: str) -> None
         ]
         if np.mean(fitting) < _FITTING_SHARE:
             raise UserError(
-                f"{where} holds no people: the joints lie {1000 * spread:.3g} mm from their middle "
+                f"{where} holds no people: the joints lie {1000 * spread:.4g} mm from their middle "
                 "on average and have no person's proportions, like random numbers or another "
                 "order of joints."
             )
@@ -154,16 +154,16 @@ def check_people(poses: np.ndarray, build: Build, where: str, unit: str) -> None
     for length, value in zip(build.lengths, lengths, strict=True):
         if not length.low <= value <= length.high:
             raise UserError(
-                f"{where}: the {length.name} measures {1000 * value:.3g} mm, but people's measure "
-                f"{1000 * length.low:.3g} to {1000 * length.high:.3g} mm; the joints are in "
+                f"{where}: the {length.name} measures {1000 * value:.4g} mm, but people's measure "
+                f"{1000 * length.low:.4g} to {1000 * length.high:.4g} mm; the joints are in "
                 f"another order than {build.order}, or these are no people."
             )
     for left, right in build.pairs:
         ratio = lengths[left] / max(lengths[right], 1e-12)
         if not 1 / _GREATEST_ASYMMETRY <= ratio <= _GREATEST_ASYMMETRY:
             raise UserError(
-                f"{where}: the {build.lengths[left].name} measures {1000 * lengths[left]:.3g} mm "
-                f"and the right one {1000 * lengths[right]:.3g} mm, but people are alike on both "
+                f"{where}: the {build.lengths[left].name} measures {1000 * lengths[left]:.4g} mm "
+                f"and the right one {1000 * lengths[right]:.4g} mm, but people are alike on both "
                 f"sides; the joints are in another order than {build.order}."
             )
 

@@ -229,16 +229,19 @@ def test_published_masking():
     assert seen[left][:, :23].all()
 
 
-@pytest.mark.parametrize("missing", ["zero", "null", "nulls", "absent"])
+@pytest.mark.parametrize("missing", ["zero", "null", "nulls", "nan", "absent"])
 def test_ways_to_write_what_is_missing(train, test_set, tmp_path, missing):
     content = published.as_json(train[0])
     joints = content["keypoints_2d"]
     if missing == "absent":
         del joints["7"]
     else:
-        joints["7"] = {"zero": {"x": 0, "y": 0.0}, "null": None, "nulls": {"x": None, "y": None}}[
-            missing
-        ]
+        joints["7"] = {
+            "zero": {"x": 0, "y": 0.0},
+            "null": None,
+            "nulls": {"x": None, "y": None},
+            "nan": {"x": np.nan, "y": 1.0},
+        }[missing]
     path = tmp_path / "a.json"
     path.write_text(json.dumps({"4": content}))
     samples = read_samples(path, with_2d=True, with_3d=True, incomplete=True)
@@ -246,7 +249,7 @@ def test_ways_to_write_what_is_missing(train, test_set, tmp_path, missing):
     sequences = join([samples], confidence=True)
     assert sequences.keypoints[0, 7].tolist() == [0, 0, 0]
     if missing != "zero":
-        with pytest.raises(UserError, match="keypoints_2d"):
+        with pytest.raises(UserError, match=r"keypoints_2d|holds NaN"):
             read_samples(path, with_2d=True, with_3d=True, incomplete=False)
     content["keypoints_2d"] = {}
     path.write_text(json.dumps({"4": content}))

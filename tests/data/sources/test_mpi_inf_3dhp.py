@@ -519,6 +519,9 @@ def test_calibrations(takes, tmp_path):
     path = tmp_path / "S1" / "Seq1" / "annot.mat"
     published.write_annot(path, takes)
     text = published.calibration(takes)
+    raw.calibration_of(path).write_text(text.replace("\n", "\n\n"))
+    recording = next(iter(raw.read_train(path, "annot3", [0])))
+    np.testing.assert_allclose(recording.camera.position, takes[0].camera.position)
     for wrong, message in (
         ("", "names no camera"),
         (text.replace("intrinsic", "inner"), "no 'intrinsic'"),

@@ -36,7 +36,7 @@ def read_samples(path: Path, *, with_2d: bool, with_3d: bool, incomplete: bool) 
             "keypoints_3d": {...}}, ...}`; pixels and millimetres.
         with_2d: Whether samples must have keypoints.
         with_3d: Whether samples must have poses.
-        incomplete: Whether keypoints may be missing: left out, null, or zero.
+        incomplete: Whether keypoints may be missing: left out, null, NaN, or zero.
 
     Returns:
         The samples, ordered by their ids.
@@ -46,7 +46,7 @@ def read_samples(path: Path, *, with_2d: bool, with_3d: bool, incomplete: bool) 
         DamagedFileError: It is no JSON, or cut short.
     """
     parts: dict[str, list] = {name: [] for name in ("ids", "pixels", "seen", "poses", "images")}
-    for number, sample in _samples(path):
+    for number, sample in _samples(path, incomplete):
         where = f"'{path}', sample '{number}'"
         parts["ids"].append(number)
         parts["images"].append(_image(sample, where))
@@ -94,7 +94,8 @@ def read_images(path: Path) -> dict[int, tuple[str, str, str, int]]:
         DamagedFileError: It is no JSON, or cut short.
     """
     return {
-        number: _image(sample, f"'{path}', sample '{number}'") for number, sample in _samples(path)
+        number: _image(sample, f"'{path}', sample '{number}'")
+        for number, sample in _samples(path, incomplete=False)
     }
 
 
@@ -181,14 +182,14 @@ def _coordinates(
 # ------------------------------------------------------------------------------------- streaming
 
 
-def _samples(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def _samples(path: Path, incomplete: bool) -> Iterator[tuple[int, dict[str, Any]]]:
     """Read one sample after the other, in bounded memory."""
     if not path.is_file():
         raise UserError(f"There is no file '{path}'.")
     try:
         with path.open(encoding="utf-8") as file:
             count = 0
-            for key, sample in _Stream(file).items():
+            for key, sample in _Stream(file, with_nan=incomplete).items():
                 count += 1
                 if count > MAX_SAMPLES:
                     raise UserError(
@@ -219,12 +220,12 @@ def _samples(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 class _Stream:
     """The pairs of a JSON object, one at a time."""
 
-    def __init__(self, file: TextIO) -> None:
+    def __init__(self, file: TextIO, *, with_nan: bool) -> None:
         self._file = file
         self._text = ""
         self._position = 0
         self._ended = False
-        self._decoder = json.JSONDecoder(parse_constant=_refuse)
+        self._decoder = json.JSONDecoder(parse_constant=_nan if with_nan else _refuse)
 
     def items(self) -> Iterator[tuple[str, Any]]:
         """Read all pairs."""
@@ -280,6 +281,10 @@ class _Stream:
 
 
 _SPACES = re.compile(r"[ \t\n\r]*")
+
+
+def _nan(constant: str) -> float:
+    return np.nan if constant == "NaN" else _refuse(constant)
 
 
 def _refuse(constant: str) -> float:

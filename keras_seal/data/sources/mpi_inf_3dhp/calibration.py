@@ -32,7 +32,7 @@ def read_calibration(path: Path, name: str) -> dict[int, Camera]:
         blocks: dict[int, dict[str, list[float]]] = {}
         current: dict[str, list[float]] = {}
         for line in path.read_text("ascii").splitlines():
-            key, *values = line.split()
+            key, *values = line.split() or [""]
             if key == "name":
                 current = blocks.setdefault(int(values[0]), {})
             elif key in ("size", "intrinsic", "extrinsic"):

@@ -19,8 +19,8 @@ from keras_seal.data.sources.mpi_inf_3dhp.recording import (
     USABLE_FRAMES,
     Recording,
     fps_of,
+    image_size,
     setting_of,
-    test_size,
 )
 from keras_seal.data.unpickling import load_npz, load_pickle
 from keras_seal.errors import UserError
@@ -118,9 +118,9 @@ def read_test(
             name=name,
             subject=name,
             action=setting_of(name),
-            size=test_size(name),
+            size=image_size(name),
             fps=TEST_FPS,
-            camera=_camera(cameras_path, known, name, name, test_size(name)),
+            camera=_camera(cameras_path, known, name, name, image_size(name)),
         )
 
 

@@ -16,8 +16,8 @@ from keras_seal.data.sources.mpi_inf_3dhp.recording import (
     TRAIN_SIZE,
     USABLE_FRAMES,
     Recording,
+    image_size,
     setting_of,
-    test_size,
 )
 from keras_seal.data.unpickling import load_npz
 from keras_seal.errors import UserError
@@ -104,7 +104,7 @@ def read_test(path: Path, subjects: Sequence[str]) -> Iterator[Recording]:
             view,
             subject=name,
             action=setting_of(name),
-            size=test_size(name),
+            size=image_size(name),
             fps=TEST_FPS,
         )
         if not isinstance(view.get("valid"), np.ndarray):

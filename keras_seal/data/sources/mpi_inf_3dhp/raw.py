@@ -20,8 +20,8 @@ from keras_seal.data.sources.mpi_inf_3dhp.recording import (
     Annotation,
     Recording,
     fps_of,
+    image_size,
     setting_of,
-    test_size,
 )
 from keras_seal.errors import UserError
 
@@ -156,7 +156,7 @@ def read_test(path: Path, annotation: Annotation) -> Recording:
         pixels=arrays["annot2"][:, 0].astype(np.float64),
         poses=arrays[annotation][:, 0] / 1000.0,
         frames=np.arange(len(arrays["annot2"])),
-        size=test_size(subject),
+        size=image_size(subject),
         fps=TEST_FPS,
         unit="millimetres",
         valid=flags(path, arrays["valid_frame"], "valid_frame", 1) == 1,

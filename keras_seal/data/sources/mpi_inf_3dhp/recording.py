@@ -199,7 +199,7 @@ def fps_of(name: str) -> float:
     return 50.0 if name in _FAST else 25.0
 
 
-def test_size(subject: str) -> tuple[int, int]:
+def image_size(subject: str) -> tuple[int, int]:
     """Look up the size of a test sequence's images.
 
     Args:
@@ -209,13 +209,10 @@ def test_size(subject: str) -> tuple[int, int]:
         Width and height, pixels.
 
     Example:
-        >>> test_size("TS4"), test_size("TS5")
+        >>> image_size("TS4"), image_size("TS5")
         ((2048, 2048), (1920, 1080))
     """
     return _OUTDOOR_SIZE if subject in ("TS5", "TS6") else TRAIN_SIZE
-
-
-test_size.__test__ = False  # type: ignore[attr-defined]  # no test, whatever pytest thinks
 
 
 def setting_of(subject: str) -> str:
