@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from keras_seal.layers.cheb_graph_conv import ChebGraphConv
+from keras_seal.layers.drop_path import DropPath
+from keras_seal.layers.feed_forward import FeedForward
 from keras_seal.layers.frames import FoldFrames, UnfoldFrames
 from keras_seal.layers.graph_conv import GraphConv
 from keras_seal.layers.graphs import (
@@ -10,17 +12,27 @@ from keras_seal.layers.graphs import (
     hop_distances,
     normalize_adjacency,
 )
-from keras_seal.layers.initializers import InverseRootUniform, StackedXavierUniform
+from keras_seal.layers.initializers import (
+    InverseRootUniform,
+    StackedXavierUniform,
+    linear_initializers,
+)
 from keras_seal.layers.modulated_graph_conv import ModulatedGraphConv
 from keras_seal.layers.non_local_block import NonLocalBlock, pooling_groups
+from keras_seal.layers.position_embedding import PositionEmbedding
 from keras_seal.layers.root_relative import RootRelative
+from keras_seal.layers.self_attention import SelfAttention
 from keras_seal.layers.semantic_graph_conv import SemanticGraphConv
 from keras_seal.layers.skeleton_attention import SkeletonAttention
 from keras_seal.layers.skeleton_transformer_block import SkeletonTransformerBlock
 from keras_seal.layers.tokens import GraphToken, JointProjection
+from keras_seal.layers.transformer_block import TransformerBlock
+from keras_seal.layers.weighted_mean import WeightedMean
 
 __all__ = [
     "ChebGraphConv",
+    "DropPath",
+    "FeedForward",
     "FoldFrames",
     "GraphConv",
     "GraphToken",
@@ -28,14 +40,19 @@ __all__ = [
     "JointProjection",
     "ModulatedGraphConv",
     "NonLocalBlock",
+    "PositionEmbedding",
     "RootRelative",
+    "SelfAttention",
     "SemanticGraphConv",
     "SkeletonAttention",
     "SkeletonTransformerBlock",
     "StackedXavierUniform",
+    "TransformerBlock",
     "UnfoldFrames",
+    "WeightedMean",
     "chebyshev_polynomials",
     "hop_distances",
+    "linear_initializers",
     "normalize_adjacency",
     "pooling_groups",
 ]

@@ -67,3 +67,27 @@ class InverseRootUniform(keras.initializers.RandomUniform):
 
     def get_config(self) -> dict[str, Any]:
         return {"seed": super().get_config()["seed"]}
+
+
+def linear_initializers(inputs: int) -> dict[str, Any]:
+    """The initialisers of PyTorch's linear layers and convolutions: weights and biases alike.
+
+    Both are uniform in plus or minus 1 / sqrt(`inputs`).
+
+    Args:
+        inputs: Numbers that each output is made of: channels, times the width of a convolution.
+
+    Returns:
+        Arguments `kernel_initializer` and `bias_initializer` of `keras.layers.Dense`.
+
+    Example:
+        >>> layer = keras.layers.Dense(8, **linear_initializers(4))
+        >>> layer.build((None, 4))
+        >>> float(keras.ops.max(keras.ops.abs(layer.bias))) <= 0.5
+        True
+    """
+    limit = 1.0 / math.sqrt(inputs)
+    return {
+        f"{weight}_initializer": keras.initializers.RandomUniform(-limit, limit)
+        for weight in ("kernel", "bias")
+    }

@@ -15,19 +15,23 @@ from keras_seal import skeletons
 
 @keras.saving.register_keras_serializable(package="keras_seal")
 class RootRelative(keras.layers.Layer):
-    """Subtract the origin of the skeleton (the mean of its origin joints) from all joints.
+    """Put the origin of the skeleton (the mean of its origin joints) at zero.
 
     A pose-net that ends with this predicts poses relative to the root whatever its other layers
     say; on the origin joint itself the output is zero.
 
     Args:
         skeleton: A `Skeleton`, its name, a YAML path or a dict.
+        mode: `"subtract"` moves all joints by the origin. `"zero"` moves the origin joints alone
+            (a single one then lies at zero) and takes the other joints to be relative to the
+            origin already: what nets say that were trained with the root's target at zero.
         **kwargs: Passed on to `keras.layers.Layer`.
 
     Inputs and outputs `(..., joints, 3)`.
 
     Raises:
-        ValueError: If inputs have another number of joints than the skeleton.
+        ValueError: If inputs have another number of joints than the skeleton, or there is no such
+            mode.
 
     Example:
         >>> layer = RootRelative("human36m_17")
@@ -36,8 +40,11 @@ class RootRelative(keras.layers.Layer):
         0.0
     """
 
-    def __init__(self, skeleton: Any, **kwargs: Any) -> None:
+    def __init__(self, skeleton: Any, mode: str = "subtract", **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        if mode not in ("subtract", "zero"):
+            raise ValueError(f"`mode` is 'subtract' or 'zero', got {mode!r}.")
+        self.mode = mode
         self.skeleton = skeletons.get(skeleton)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
@@ -50,11 +57,17 @@ class RootRelative(keras.layers.Layer):
     def call(self, inputs: Any) -> Any:
         origin = np.asarray(self.skeleton.origin, dtype="int32")
         if len(origin) == 1:
-            return inputs - inputs[..., int(origin[0]) : int(origin[0]) + 1, :]
-        return inputs - ops.mean(ops.take(inputs, origin, axis=-2), axis=-2, keepdims=True)
+            center = inputs[..., int(origin[0]) : int(origin[0]) + 1, :]
+        else:
+            center = ops.mean(ops.take(inputs, origin, axis=-2), axis=-2, keepdims=True)
+        if self.mode == "subtract":
+            return inputs - center
+        moved = np.zeros((self.skeleton.num_joints, 1), dtype="float32")
+        moved[origin] = 1.0
+        return inputs - center * ops.convert_to_tensor(moved, dtype=inputs.dtype)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return input_shape
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "skeleton": self.skeleton.to_dict()}
+        return {**super().get_config(), "skeleton": self.skeleton.to_dict(), "mode": self.mode}

@@ -101,12 +101,12 @@ def test_refusals_name_the_entry_and_change_nothing(rng):
     refused("nothing for 'extra'", extra=np.ones(3))
     refused("not finite", **{"module.f.bias": np.full(6, np.nan)})
     without = {name: value for name, value in state.items() if "running_mean" not in name}
-    with pytest.raises(UserError, match="lacks 'b.running_mean'"):
+    with pytest.raises(UserError, match=r"lacks 'b\.running_mean'"):
         load_state_dict(net, without, targets)
     with pytest.raises(UserError, match="both with and without"):
         strip_prefix({"module.a": 1, "a": 2})
     missing = {name: target for name, target in targets.items() if name != "n.bias"}
-    with pytest.raises(UserError, match="nothing for 'n.bias'"):
+    with pytest.raises(UserError, match=r"nothing for 'n\.bias'"):
         load_state_dict(net, state, missing)
     with pytest.raises(UserError, match=r"fills '\S*ln/beta'"):
         load_state_dict(net, state, missing, {r"n\.bias": "not wanted here"})
