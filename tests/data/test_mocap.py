@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import signal
 import warnings
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from keras_seal import geometry
 from keras_seal.data import sources
@@ -384,3 +388,61 @@ def test_cache_follows_the_files(folder, tmp_path):
     write(folder / "walk_1.bvh", person_bvh(walk=0.03))
     load_cached()
     assert len(list(cache.iterdir())) == 2
+
+
+TOKENS = [
+    "{", "}", "JOINT", "End", "Site", "OFFSET", "CHANNELS", "MOTION", "HIERARCHY", "ROOT",
+    "Frames:", "-1", "0", "7", "1e400", "nan", "99999999999", "Xrotation", "", "é",
+]  # fmt: skip
+
+
+@given(data=st.data())
+def test_any_damage_is_explained(bvh_folder, data):
+    """Cut, doubled, lost and exchanged lines and words: a sentence, in time, or a right reading."""
+    lines = ARM.splitlines()
+    for _ in range(data.draw(st.integers(1, 4))):
+        if not lines:
+            break
+        at = data.draw(st.integers(0, len(lines) - 1))
+        kind = data.draw(st.sampled_from(["cut", "lose", "double", "exchange", "word"]))
+        if kind == "cut":
+            lines = lines[:at]
+        elif kind == "lose":
+            del lines[at]
+        elif kind == "double":
+            lines.insert(at, lines[at])
+        elif kind == "exchange":
+            other = data.draw(st.integers(0, len(lines) - 1))
+            lines[at], lines[other] = lines[other], lines[at]
+        else:
+            words = lines[at].split(" ")
+            place = data.draw(st.integers(0, len(words) - 1))
+            words[place] = data.draw(st.sampled_from(TOKENS))
+            lines[at] = " ".join(words)
+    path = write(bvh_folder / "arm.bvh", "\n".join(lines))
+    with time_limit(5):
+        try:
+            bvh = read_bvh(path)
+        except UserError as error:
+            assert "arm.bvh" in str(error) and len(str(error)) < 1000
+        else:
+            assert np.isfinite(bvh.positions).all() and np.isfinite(bvh.rotations).all()
+
+
+@pytest.fixture(scope="module")
+def bvh_folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("bvh")
+
+
+@contextmanager
+def time_limit(seconds):
+    def late(*arguments):
+        raise TimeoutError(f"not done after {seconds} s")
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
