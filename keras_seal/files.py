@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import uuid
@@ -102,6 +103,22 @@ def to_json(content: Any) -> str:
         Indented lines.
     """
     return json.dumps(content, indent=2) + "\n"
+
+
+def sha256(path: str | Path) -> str:
+    """Compute a file's SHA-256.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Hexadecimal digits.
+
+    Raises:
+        OSError: If it cannot be read.
+    """
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def remove_unfinished(folder: str | Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -13,7 +12,6 @@ from keras_seal import files
 from keras_seal.data.storage import DamagedFileError
 
 NAME = "keras_seal.json"
-_BLOCK = 2**20
 
 
 @dataclass(frozen=True)
@@ -81,7 +79,7 @@ class Manifest:
             path = folder / name
             if not path.is_file():
                 raise DamagedFileError(f"'{path}' is missing: the prepared set is damaged.")
-            if sha256(path) != expected:
+            if files.sha256(path) != expected:
                 raise DamagedFileError(
                     f"'{path}' is not what was written: the prepared set is damaged."
                 )
@@ -109,7 +107,7 @@ class Manifest:
                 continue
             now = path.stat()
             same = (now.st_size, now.st_mtime_ns) == (seen["bytes"], seen["changed"])
-            if not same and sha256(path) != seen["sha256"]:
+            if not same and files.sha256(path) != seen["sha256"]:
                 changed.append(name)
         return changed
 
@@ -131,7 +129,7 @@ def describe_inputs(paths: Iterable[Path], folder: Path | None) -> dict[str, dic
         found[name] = {
             "bytes": state.st_size,
             "changed": state.st_mtime_ns,
-            "sha256": sha256(path),
+            "sha256": files.sha256(path),
         }
     return found
 
@@ -145,20 +143,4 @@ def describe_outputs(folder: Path) -> dict[str, str]:
     Returns:
         SHA-256 by name.
     """
-    return {path.name: sha256(path) for path in sorted(folder.iterdir()) if path.name != NAME}
-
-
-def sha256(path: Path) -> str:
-    """Compute a file's SHA-256.
-
-    Args:
-        path: The file.
-
-    Returns:
-        Hexadecimal digits.
-    """
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
+    return {path.name: files.sha256(path) for path in sorted(folder.iterdir()) if path.name != NAME}

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import keras
@@ -29,6 +31,8 @@ class PoseNet(keras.Model):
         num_frames: Frames of the input.
         out_frames: Frames of the output: 1 (the centre frame) or `num_frames`.
         dtype: Dtype policy of the layers, as Keras takes it.
+        provenance: Where converted weights come from, as texts and numbers; a `.keras` file keeps
+            it.
         **kwargs: Passed on to `keras.Model`.
     """
 
@@ -43,9 +47,12 @@ class PoseNet(keras.Model):
         num_frames: int,
         out_frames: int,
         dtype: Any = None,
+        provenance: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(inputs=inputs, outputs=outputs, **kwargs)
+        # A view: Keras would wrap a plain dict for its tracking, and JSON could not hold that.
+        self.provenance = MappingProxyType(dict(provenance or {}))
         self.dtype_policy = keras.dtype_policies.get(dtype or keras.config.dtype_policy())
         self.skeleton = skeleton
         self.num_frames = num_frames
@@ -73,7 +80,9 @@ class PoseNet(keras.Model):
         return cls(skeleton, **{**cls.presets[preset]["config"], **options})
 
     def get_config(self) -> dict[str, Any]:
+        provenance = {"provenance": dict(self.provenance)} if self.provenance else {}
         return {
+            **provenance,
             "name": self.name,
             "trainable": self.trainable,
             "dtype": keras.dtype_policies.serialize(self.dtype_policy),
