@@ -6,6 +6,7 @@ from keras_seal.layers.cheb_graph_conv import ChebGraphConv
 from keras_seal.layers.drop_path import DropPath
 from keras_seal.layers.feed_forward import FeedForward
 from keras_seal.layers.frames import FoldFrames, UnfoldFrames
+from keras_seal.layers.gaussian_non_local_block import GaussianNonLocalBlock
 from keras_seal.layers.graph_conv import GraphConv
 from keras_seal.layers.graphs import (
     chebyshev_polynomials,
@@ -34,6 +35,7 @@ __all__ = [
     "DropPath",
     "FeedForward",
     "FoldFrames",
+    "GaussianNonLocalBlock",
     "GraphConv",
     "GraphToken",
     "InverseRootUniform",

@@ -6,12 +6,35 @@ from typing import Any
 
 from keras_seal.errors import UserError, nearest
 from keras_seal.pose_nets.base import PoseNet
+from keras_seal.pose_nets.mix_ste import MixSTE
+from keras_seal.pose_nets.modulated_gcn import ModulatedGCN
+from keras_seal.pose_nets.pose_former import PoseFormer
 from keras_seal.pose_nets.sem_gcn import SemGCN
 from keras_seal.pose_nets.simple_baseline import SimpleBaseline
 
-__all__ = ["PoseNet", "SemGCN", "SimpleBaseline", "from_preset", "get", "names", "presets"]
+__all__ = [
+    "MixSTE",
+    "ModulatedGCN",
+    "PoseFormer",
+    "PoseNet",
+    "SemGCN",
+    "SimpleBaseline",
+    "from_preset",
+    "get",
+    "names",
+    "presets",
+]
 
-_CLASSES: dict[str, type[PoseNet]] = {net.__name__: net for net in (SemGCN, SimpleBaseline)}
+_CLASSES: dict[str, type[PoseNet]] = {
+    net.__name__: net
+    for net in (
+        MixSTE,
+        PoseFormer,
+        ModulatedGCN,
+        SemGCN,
+        SimpleBaseline,
+    )
+}
 
 
 def names() -> list[str]:
