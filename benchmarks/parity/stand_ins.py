@@ -1,4 +1,4 @@
-"""Stand-ins for packages that the originals import at versions no longer installable, or in vain."""
+"""Stand-ins for packages that the originals import in vain, or at versions long gone."""
 
 from __future__ import annotations
 

@@ -209,6 +209,54 @@ def batch_norm(layer: Any, name: str) -> dict[str, Target]:
     }
 
 
+def transformer_block(
+    block: Any, name: str, attention: str = "attn", feed_forward: str = "mlp"
+) -> dict[str, Target]:
+    """A `TransformerBlock` with the names that vision transformers in PyTorch give its parts.
+
+    Args:
+        block: The Keras layer.
+        name: Of the PyTorch module, without the last dot.
+        attention: What its attention is called.
+        feed_forward: What its feed-forward is called.
+
+    Returns:
+        Target by name.
+    """
+    return {
+        **layer_norm(block.attention_norm, f"{name}.norm1"),
+        **self_attention(block.attention, f"{name}.{attention}"),
+        **layer_norm(block.feed_forward_norm, f"{name}.norm2"),
+        **mlp(block.feed_forward, f"{name}.{feed_forward}"),
+    }
+
+
+def self_attention(layer: Any, name: str) -> dict[str, Target]:
+    """A `SelfAttention` with its fused projection.
+
+    Args:
+        layer: The Keras layer.
+        name: Of the PyTorch module, without the last dot.
+
+    Returns:
+        Target by name.
+    """
+    return {**dense(layer.qkv, f"{name}.qkv"), **dense(layer.projection, f"{name}.proj")}
+
+
+def mlp(layer: Any, name: str) -> dict[str, Target]:
+    """A `FeedForward`.
+
+    Args:
+        layer: The Keras layer.
+        name: Of the PyTorch module, without the last dot.
+
+    Returns:
+        Target by name.
+    """
+    return {**dense(layer.expand, f"{name}.fc1"), **dense(layer.contract, f"{name}.fc2")}
+
+
 def load_state_dict(
     net: Any,
     state_dict: Mapping[str, np.ndarray],
