@@ -21,6 +21,7 @@ _COMMANDS = {
     "train": "Train as a recipe says, or go on with a run.",
     "evaluate": "Measure a finished run's pose-net on a split.",
     "datasets": "Prepare, describe and check data sets.",
+    "convert": "Turn a published PyTorch checkpoint into a .keras file.",
     "recipes": "List, show and check recipes.",
     "doctor": "Show versions, devices and backends, and look for trouble.",
 }
