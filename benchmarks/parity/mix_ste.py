@@ -15,7 +15,7 @@ from keras_seal.interop import mix_ste
 def main() -> None:
     """Run the comparison."""
     options = arguments(__doc__)
-    stand_in("timm", "local_attention", "matplotlib")
+    stand_in("timm", "local_attention")
     with imports_from(options.repo, ("common",)) as load:
         original = load("common.model_cross").MixSTE2
     for frames in (9, 27):

@@ -8,6 +8,7 @@ from keras_seal.interop import base
 from keras_seal.interop.shapes import Shapes, count, published_skeleton, shape_of
 
 NAME = "PoseFormer"
+LICENCE = "none: the repository names no licence, all rights are its authors'"
 IGNORED: dict[str, str] = {}
 
 

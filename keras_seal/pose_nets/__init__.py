@@ -6,16 +6,20 @@ from typing import Any
 
 from keras_seal.errors import UserError, nearest
 from keras_seal.pose_nets.base import PoseNet
+from keras_seal.pose_nets.ktp_former import KTPFormer
 from keras_seal.pose_nets.mix_ste import MixSTE
 from keras_seal.pose_nets.modulated_gcn import ModulatedGCN
 from keras_seal.pose_nets.pose_former import PoseFormer
+from keras_seal.pose_nets.pose_former_v2 import PoseFormerV2
 from keras_seal.pose_nets.sem_gcn import SemGCN
 from keras_seal.pose_nets.simple_baseline import SimpleBaseline
 
 __all__ = [
+    "KTPFormer",
     "MixSTE",
     "ModulatedGCN",
     "PoseFormer",
+    "PoseFormerV2",
     "PoseNet",
     "SemGCN",
     "SimpleBaseline",
@@ -28,6 +32,8 @@ __all__ = [
 _CLASSES: dict[str, type[PoseNet]] = {
     net.__name__: net
     for net in (
+        KTPFormer,
+        PoseFormerV2,
         MixSTE,
         PoseFormer,
         ModulatedGCN,

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from keras_seal import interop, pose_nets
+from tests.checks import to_numpy
 
 
 def linear(name: str, outputs: int, inputs: int, *size: int) -> dict[str, tuple[int, ...]]:
@@ -36,7 +37,11 @@ def transformer_blocks(name: str, count: int, channels: int) -> dict[str, tuple[
 
 
 def check_conversion(
-    name: str, shapes: Mapping[str, tuple[int, ...]], parameters: int, **expected: Any
+    name: str,
+    shapes: Mapping[str, tuple[int, ...]],
+    parameters: int,
+    options: Mapping[str, Any] | None = None,
+    **expected: Any,
 ) -> Any:
     """Check that a published state dict's names and shapes make a net and fill it.
 
@@ -44,6 +49,7 @@ def check_conversion(
         name: Class name of the pose-net.
         shapes: Shape by published name.
         parameters: Published number of parameters at that size.
+        options: Constructor arguments that the weights do not tell.
         **expected: What the configuration read off the shapes must hold.
 
     Returns:
@@ -52,7 +58,7 @@ def check_conversion(
     converter = interop.get(name)
     config = converter.infer_config(shapes)
     assert {key: config[key] for key in expected} == expected
-    net = getattr(pose_nets, name)(**config)
+    net = getattr(pose_nets, name)(**{**config, **(options or {})})
     assert sum(int(np.prod(w.shape)) for w in net.trainable_weights) == parameters
     rng = np.random.default_rng(0)
     state = {
@@ -67,6 +73,6 @@ def check_conversion(
     # Every array is somewhere in the net: sums do not depend on the layout.
     total = sum(float(np.sum(state[f"module.{entry}"], dtype="float64")) for entry in report.used)
     weights = [w for w in net.weights if "seed_generator" not in w.path]
-    held = sum(float(np.sum(w.numpy(), dtype="float64")) for w in weights)
+    held = sum(float(np.sum(to_numpy(w), dtype="float64")) for w in weights)
     np.testing.assert_allclose(held, total, rtol=1e-5)
     return net, state

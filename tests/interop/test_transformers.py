@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from keras_seal import interop
+from keras_seal import interop, pose_nets
 from keras_seal.errors import UserError
-from tests.interop.published import check_conversion, linear, norm, transformer_blocks
+from tests.interop.published import (
+    batch_norm,
+    check_conversion,
+    linear,
+    norm,
+    transformer_blocks,
+)
 
 
 def mixste(channels=32, blocks=2, frames=9, inputs=2):
@@ -56,3 +62,77 @@ def test_mixste():
     assert net.num_heads == 8
     with pytest.raises(UserError, match="not the weights of a PoseFormer"):
         interop.get("PoseFormer").infer_config(mixste())
+
+
+@pytest.mark.parametrize("frames_kept, parameters", [(3, 1_829_707), (1, 1_829_161)])
+def test_pose_former_v2(frames_kept, parameters, monkeypatch):
+    shapes = {
+        "Spatial_pos_embed": (1, 17, 16),
+        "Temporal_pos_embed": (1, frames_kept, 272),
+        "Temporal_pos_embed_": (1, 3, 272),
+        **linear("Joint_embedding", 16, 2),
+        **linear("Freq_embedding", 272, 34),
+        **transformer_blocks("Spatial_blocks", 2, 16),
+        **norm("Spatial_norm", 16),
+        **norm("Temporal_norm", 272),
+        **linear("weighted_mean", 1, 3, 1),
+        **linear("weighted_mean_", 1, frames_kept, 1),
+        **norm("head.0", 544),
+        **linear("head.1", 51, 544),
+    }
+    for name, shape in transformer_blocks("blocks", 2, 272).items():
+        shapes[name.replace(".mlp.", ".mlp1.")] = shape
+        if ".mlp." in name:
+            shapes[name.replace(".mlp.", ".mlp2.")] = shape
+        if ".norm2." in name:
+            shapes[name.replace(".norm2.", ".norm3.")] = shape
+    # The weights do not tell the number of frames, and the net does not guess.
+    config = interop.get("PoseFormerV2").infer_config(shapes)
+    with pytest.raises(UserError, match="num_frames"):
+        pose_nets.PoseFormerV2(**config)
+    check_conversion(
+        "PoseFormerV2",
+        shapes,
+        parameters,
+        options={"num_frames": 9},
+        skeleton="human36m_17",
+        frames_kept=frames_kept,
+        coefficients_kept=3,
+        joint_channels=16,
+        num_blocks=2,
+    )
+
+
+def prior_attention(name, embedding, tokens, channels, convs):
+    shapes = {
+        f"{name}.attn.{embedding}": (1, tokens, channels),
+        **norm(f"{name}.attn.norm1", channels),
+        **linear(f"{name}.attn.qkv", 3 * channels, channels),
+        **linear(f"{name}.attn.proj", channels, channels),
+        **norm(f"{name}.norm2", channels),
+        **linear(f"{name}.mlp.fc1", 2 * channels, channels),
+        **linear(f"{name}.mlp.fc2", channels, 2 * channels),
+    }
+    for conv, inputs in convs.items():
+        shapes |= {
+            f"{name}.attn.{conv}.gconv.W": (2, inputs, channels),
+            f"{name}.attn.{conv}.gconv.M": (tokens, channels),
+            f"{name}.attn.{conv}.gconv.adj2": (tokens, tokens),
+            f"{name}.attn.{conv}.gconv.bias": (channels,),
+            **batch_norm(f"{name}.attn.{conv}.bn", channels),
+        }
+    return shapes
+
+
+def test_ktp_former():
+    shapes = {
+        name: shape
+        for name, shape in mixste().items()
+        if "_pos_embed" not in name and "patch" not in name
+    }
+    shapes |= prior_attention("kpattention", "Spatial_pos_embed", 17, 32, {"kpa": 2})
+    convs = {"tpa.gconv1": 32, "tpa.gconv2": 32}
+    shapes |= prior_attention("tpattention", "Temporal_pos_embed", 9, 32, convs)
+    check_conversion(
+        "KTPFormer", shapes, 58_470, num_frames=9, channels=32, num_blocks=2, input_channels=2
+    )

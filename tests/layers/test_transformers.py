@@ -5,6 +5,7 @@ import pytest
 from keras import ops
 
 from keras_seal.layers import (
+    DiscreteCosine,
     DropPath,
     FeedForward,
     PositionEmbedding,
@@ -29,6 +30,7 @@ from tests.checks import check_layer, randomize, to_numpy
             None,
         ),
         (lambda **k: PositionEmbedding(axis=-3, **k), (2, 5, 3, 4), None),
+        (lambda **k: DiscreteCosine(3, **k), (2, 5, 4), (2, 3, 4)),
         (lambda **k: WeightedMean(**k), (2, 5, 4), (2, 1, 4)),
         (lambda **k: DropPath(0.3, seed=1, **k), (2, 5, 4), None),
         (lambda **k: RootRelative("coco_17", mode="zero", **k), (2, 17, 3), None),
@@ -119,3 +121,14 @@ def test_root_relative_by_zero_moves_the_origin_alone(rng):
 def test_refusals(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_discrete_cosine_and_back(rng):
+    x = rng.standard_normal((2, 9, 4)).astype("float32")
+    t = np.arange(9)
+    frequencies = to_numpy(DiscreteCosine()(x))
+    for k in range(9):
+        wave = 2 * np.cos(np.pi * (2 * t + 1) * k / 18)
+        np.testing.assert_allclose(frequencies[:, k], np.einsum("t,btc->bc", wave, x), atol=1e-4)
+    np.testing.assert_array_equal(to_numpy(DiscreteCosine(2)(x)), frequencies[:, :2])
+    np.testing.assert_allclose(to_numpy(DiscreteCosine(inverse=True)(frequencies)), x, atol=1e-5)
