@@ -420,7 +420,7 @@ def test_any_damage_is_explained(bvh_folder, data):
             words[place] = data.draw(st.sampled_from(TOKENS))
             lines[at] = " ".join(words)
     path = write(bvh_folder / "arm.bvh", "\n".join(lines))
-    with time_limit(5):
+    with time_limit(60):
         try:
             bvh = read_bvh(path)
         except UserError as error:
