@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from keras_seal.layers.cheb_graph_conv import ChebGraphConv
+from keras_seal.layers.deviation_normalization import DeviationNormalization
 from keras_seal.layers.discrete_cosine import DiscreteCosine
 from keras_seal.layers.drop_path import DropPath
 from keras_seal.layers.feed_forward import FeedForward
@@ -33,6 +34,7 @@ from keras_seal.layers.weighted_mean import WeightedMean
 
 __all__ = [
     "ChebGraphConv",
+    "DeviationNormalization",
     "DiscreteCosine",
     "DropPath",
     "FeedForward",

@@ -11,10 +11,12 @@ from keras_seal.pose_nets.mix_ste import MixSTE
 from keras_seal.pose_nets.modulated_gcn import ModulatedGCN
 from keras_seal.pose_nets.pose_former import PoseFormer
 from keras_seal.pose_nets.pose_former_v2 import PoseFormerV2
+from keras_seal.pose_nets.pstmo import PSTMO
 from keras_seal.pose_nets.sem_gcn import SemGCN
 from keras_seal.pose_nets.simple_baseline import SimpleBaseline
 
 __all__ = [
+    "PSTMO",
     "KTPFormer",
     "MixSTE",
     "ModulatedGCN",
@@ -32,6 +34,7 @@ __all__ = [
 _CLASSES: dict[str, type[PoseNet]] = {
     net.__name__: net
     for net in (
+        PSTMO,
         KTPFormer,
         PoseFormerV2,
         MixSTE,

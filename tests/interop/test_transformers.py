@@ -136,3 +136,65 @@ def test_ktp_former():
     check_conversion(
         "KTPFormer", shapes, 58_470, num_frames=9, channels=32, num_blocks=2, input_channels=2
     )
+
+
+def annotated_layer(name, channels, hidden, *sizes):
+    first, second = sizes or ((), ())
+    shapes = {
+        **linear(f"{name}.feed_forward.w_1", hidden, channels, *first),
+        **linear(f"{name}.feed_forward.w_2", channels, hidden, *second),
+    }
+    for index in range(4):
+        shapes |= linear(f"{name}.self_attn.linears.{index}", channels, channels)
+    for index in range(2):
+        shapes[f"{name}.sublayer.{index}.norm.a_2"] = (channels,)
+        shapes[f"{name}.sublayer.{index}.norm.b_2"] = (channels,)
+    return shapes
+
+
+def pstmo_encoder(frames, blocks):
+    shapes = {
+        **linear("encoder.fc_1", 64, 34, 1),
+        **batch_norm("encoder.bn_1", 64),
+        **linear("encoder.fc_2", 32, 64, 1),
+        "Transformer.pos_embedding": (1, frames, 32),
+        "Transformer.model.norm.a_2": (32,),
+        "Transformer.model.norm.b_2": (32,),
+    }
+    for index in (1, 2):
+        shapes |= linear(f"encoder.layers.0.w{index}", 64, 64, 1)
+        shapes |= batch_norm(f"encoder.layers.0.batch_norm{index}", 64)
+    for index in range(blocks):
+        shapes |= annotated_layer(f"Transformer.model.layers.{index}", 32, 64)
+    return shapes
+
+
+@pytest.mark.parametrize("frames, blocks, parameters", [(9, 2, 72_806), (27, 3, 83_654)])
+def test_pstmo(frames, blocks, parameters):
+    shapes = {
+        **pstmo_encoder(frames, blocks),
+        "Transformer_reduce.model.norm.a_2": (32,),
+        "Transformer_reduce.model.norm.b_2": (32,),
+        **batch_norm("fcn.0", 32),
+        **linear("fcn.1", 51, 32, 1),
+        **batch_norm("fcn_1.0", 32),
+        **linear("fcn_1.1", 51, 32, 1),
+    }
+    for index in range(3):
+        shapes[f"Transformer_reduce.model.pos_embedding_{index + 1}"] = (1, frames, 32)
+        name = f"Transformer_reduce.model.layers.{index}"
+        shapes |= annotated_layer(name, 32, 64, (1,), (3,))
+    # Published, less the two norms that are never applied.
+    check_conversion(
+        "PSTMO",
+        shapes,
+        parameters - 4 * 32,
+        options={"out_frames": frames},
+        num_frames=frames,
+        channels=32,
+        hidden=64,
+        num_blocks=blocks,
+    )
+    # With the centre frame alone, the entries of the others are left out by name.
+    centre = parameters - 4 * 32 - (2 * 32 + 51 * 33)
+    check_conversion("PSTMO", shapes, centre, skeleton="human36m_17")

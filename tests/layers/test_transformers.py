@@ -5,6 +5,7 @@ import pytest
 from keras import ops
 
 from keras_seal.layers import (
+    DeviationNormalization,
     DiscreteCosine,
     DropPath,
     FeedForward,
@@ -31,6 +32,7 @@ from tests.checks import check_layer, randomize, to_numpy
         ),
         (lambda **k: PositionEmbedding(axis=-3, **k), (2, 5, 3, 4), None),
         (lambda **k: DiscreteCosine(3, **k), (2, 5, 4), (2, 3, 4)),
+        (lambda **k: DeviationNormalization(**k), (2, 5, 4), None),
         (lambda **k: WeightedMean(**k), (2, 5, 4), (2, 1, 4)),
         (lambda **k: DropPath(0.3, seed=1, **k), (2, 5, 4), None),
         (lambda **k: RootRelative("coco_17", mode="zero", **k), (2, 17, 3), None),
@@ -132,3 +134,15 @@ def test_discrete_cosine_and_back(rng):
         np.testing.assert_allclose(frequencies[:, k], np.einsum("t,btc->bc", wave, x), atol=1e-4)
     np.testing.assert_array_equal(to_numpy(DiscreteCosine(2)(x)), frequencies[:, :2])
     np.testing.assert_allclose(to_numpy(DiscreteCosine(inverse=True)(frequencies)), x, atol=1e-5)
+
+
+def test_deviation_normalization_against_numpy(rng):
+    x = rng.standard_normal((6, 5)).astype("float32")
+    x[0] = 3.0
+    layer = DeviationNormalization(epsilon=0.1)
+    layer(x)
+    randomize(layer)
+    centred = x - x.mean(-1, keepdims=True)
+    scaled = centred / (x.std(-1, ddof=1, keepdims=True) + 0.1)
+    expected = to_numpy(layer.gamma) * scaled + to_numpy(layer.beta)
+    np.testing.assert_allclose(to_numpy(layer(x)), expected, atol=1e-5)
