@@ -120,6 +120,12 @@ def _measure(
     variables = [v for norm in norms for v in (norm.moving_mean, norm.moving_variance)]
     shares = np.repeat([1.0 - norm.momentum for norm in norms], 2)
     random, count = backends.random_state(net), 0
+    # Dropout falls alike whenever this is done, so that the same weights get the same statistics.
+    backends.seed_random_state(0)
+    weights = {id(variable) for variable in net.weights}
+    for variable in net.variables:
+        if id(variable) not in weights:
+            variable.assign(np.zeros(variable.shape))
     for batch in keypoints:
         # From zero, one pass leaves `1 - momentum` times the batch's own statistics.
         for variable in variables:

@@ -9,7 +9,8 @@ Each module gives the same names:
 - `replicas`: how many copies of the model share a step;
 - `check_compile`: refuse what Keras' trainer of that backend cannot do;
 - `loss_net_randomness`: keep the loss-net's random draws apart from the pose-net's;
-- `random_state` and `set_random_state`: what an exact resume needs beside a model's variables.
+- `random_state` and `set_random_state`: what an exact resume needs beside a model's variables;
+  `seed_random_state` lets it begin anew.
 """
 
 import keras
@@ -25,6 +26,7 @@ if _BACKEND == "tensorflow":
         random_state,
         record,
         replicas,
+        seed_random_state,
         set_random_state,
     )
 elif _BACKEND == "jax":
@@ -36,6 +38,7 @@ elif _BACKEND == "jax":
         random_state,
         record,
         replicas,
+        seed_random_state,
         set_random_state,
     )
 elif _BACKEND == "torch":
@@ -47,6 +50,7 @@ elif _BACKEND == "torch":
         random_state,
         record,
         replicas,
+        seed_random_state,
         set_random_state,
     )
 else:
@@ -63,5 +67,6 @@ __all__ = [
     "random_state",
     "record",
     "replicas",
+    "seed_random_state",
     "set_random_state",
 ]

@@ -101,5 +101,9 @@ def random_state(model: Any) -> dict[str, np.ndarray]:
     return {}
 
 
+def seed_random_state(seed: int) -> None:
+    """Nothing to seed beside the seed variables."""
+
+
 def set_random_state(model: Any, state: dict[str, np.ndarray]) -> None:
     """Nothing to set beside the seed variables."""

@@ -127,6 +127,15 @@ def random_state(model: Any) -> dict[str, np.ndarray]:
     }
 
 
+def seed_random_state(seed: int) -> None:
+    """Let the global generators begin anew.
+
+    Args:
+        seed: Where they begin.
+    """
+    torch.manual_seed(seed)
+
+
 def set_random_state(model: Any, state: dict[str, np.ndarray]) -> None:
     """Set what `random_state` returned.
 
