@@ -26,6 +26,8 @@ import torch
 
 def arguments(description: str | None) -> argparse.Namespace:
     """Read the runner's command line."""
+    # The originals draw their first weights from here.
+    torch.manual_seed(0)
     parser = argparse.ArgumentParser(description=(description or "").split("\n")[0])
     parser.add_argument("--repo", type=Path, required=True, help="checkout of the original")
     return parser.parse_args()
@@ -76,6 +78,7 @@ def compare(
     call: Callable[[torch.Tensor], torch.Tensor],
     *,
     batch: int = 3,
+    prepare: Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]] = dict,
     **facts: Any,
 ) -> dict[str, Any]:
     """Load the original's weights into our net, compare, and print one line of JSON.
@@ -88,6 +91,7 @@ def compare(
         call: Runs the original on `(batch, frames, joints, channels)`; returns poses like ours,
             before the root is taken off.
         batch: Samples.
+        prepare: What is done to the state dict first.
         **facts: Printed along.
     """
     from keras_seal.interop.base import load_state_dict
@@ -98,7 +102,7 @@ def compare(
         for prefix, module in modules.items()
         for key, value in module.state_dict().items()
     }
-    report = load_state_dict(net, state, interop.targets(net), interop.IGNORED)
+    report = load_state_dict(net, prepare(state), interop.targets(net), interop.IGNORED)
     rng = np.random.default_rng(1)
     shape = (batch, *net.input.shape[1:])
     keypoints = rng.uniform(-1, 1, shape).astype("float32")

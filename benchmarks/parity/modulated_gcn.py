@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import json
 
-from comparing import arguments, compare, imports_from, randomize
-
 import numpy as np
 import torch
+from comparing import arguments, compare, imports_from, randomize
+
 from keras_seal import pose_nets, skeletons
 from keras_seal.interop import base, modulated_gcn
 
@@ -52,6 +52,16 @@ def main() -> None:
         for name, parameter in module.named_parameters():
             if name.endswith(".M"):
                 parameter.add_(1.0)
+
+    def laid_out(tensor: torch.Tensor) -> torch.Tensor:
+        return tensor.clone(memory_format=torch.contiguous_format)
+
+    # PyTorch 2.13 (CPU) takes the gradient of batch normalisation wrongly where the incoming one
+    # has the strides of a squeezed axis, as here: central differences in float64 differ from it
+    # by percents, and agree once the gradient is laid out anew.
+    module.non_local.register_forward_hook(
+        lambda block, inputs, outputs: outputs.register_hook(laid_out) and None
+    )
 
     def packed(x: torch.Tensor) -> torch.Tensor:
         poses = module(x.flatten(0, 1).permute(0, 2, 1)[:, :, None, :, None])

@@ -14,7 +14,7 @@ _BY_JOINTS = {16: "human36m_16", 17: "human36m_17", 133: "h3wb_133"}
 
 
 def count(shapes: Shapes, pattern: str) -> int:
-    """Count the modules that are numbered in names.
+    r"""Count the modules that are numbered in names.
 
     Args:
         shapes: Shape by name.
@@ -24,7 +24,7 @@ def count(shapes: Shapes, pattern: str) -> int:
         One more than the largest number, 0 where there is none.
 
     Example:
-        >>> count({"blocks.0.w": (1,), "blocks.1.w": (1,), "head.w": (1,)}, r"blocks[.](\\d+)")
+        >>> count({"blocks.0.w": (1,), "blocks.1.w": (1,), "head.w": (1,)}, r"blocks\.(\d+)")
         2
     """
     found = (re.match(pattern, name) for name in shapes)

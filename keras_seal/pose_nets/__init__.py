@@ -6,18 +6,23 @@ from typing import Any
 
 from keras_seal.errors import UserError, nearest
 from keras_seal.pose_nets.base import PoseNet
+from keras_seal.pose_nets.graph_mlp import GraphMLP
 from keras_seal.pose_nets.ktp_former import KTPFormer
 from keras_seal.pose_nets.mix_ste import MixSTE
 from keras_seal.pose_nets.modulated_gcn import ModulatedGCN
 from keras_seal.pose_nets.pose_former import PoseFormer
 from keras_seal.pose_nets.pose_former_v2 import PoseFormerV2
 from keras_seal.pose_nets.pstmo import PSTMO
+from keras_seal.pose_nets.pstmo_pretraining import MaskedKeypoints
 from keras_seal.pose_nets.sem_gcn import SemGCN
 from keras_seal.pose_nets.simple_baseline import SimpleBaseline
+from keras_seal.pose_nets.video_pose_3d import VideoPose3D
 
 __all__ = [
     "PSTMO",
+    "GraphMLP",
     "KTPFormer",
+    "MaskedKeypoints",
     "MixSTE",
     "ModulatedGCN",
     "PoseFormer",
@@ -25,6 +30,7 @@ __all__ = [
     "PoseNet",
     "SemGCN",
     "SimpleBaseline",
+    "VideoPose3D",
     "from_preset",
     "get",
     "names",
@@ -34,6 +40,7 @@ __all__ = [
 _CLASSES: dict[str, type[PoseNet]] = {
     net.__name__: net
     for net in (
+        GraphMLP,
         PSTMO,
         KTPFormer,
         PoseFormerV2,
@@ -42,6 +49,7 @@ _CLASSES: dict[str, type[PoseNet]] = {
         ModulatedGCN,
         SemGCN,
         SimpleBaseline,
+        VideoPose3D,
     )
 }
 

@@ -67,7 +67,8 @@ def test_all_names_are_used(joints, non_local, parameters, rng):
 def test_outputs_follow_the_published_definition(rng):
     arrays = state_dict(rng, filters=8, blocks=1)
     # Moderate weights: deep random nets otherwise amplify rounding.
-    arrays = {n: v * (0.4 if n.endswith((".W", ".weight", ".adj2")) else 1) for n, v in arrays.items()}
+    matrices = (".W", ".weight", ".adj2")
+    arrays = {n: v * (0.4 if n.endswith(matrices) else 1) for n, v in arrays.items()}
     net, _ = load(arrays)
     w = {name: value.astype("float64") for name, value in arrays.items()}
     graph = np.array(net.skeleton.adjacency, "float64")

@@ -32,7 +32,7 @@ def test_published_parameter_counts(preset, options, skeleton, expected):
 
 
 def test_every_joint_reaches_every_joint_through_learned_edges(rng):
-    """One graph convolution sees neighbours alone at first, and all joints once edges have grown."""
+    """A graph convolution sees neighbours alone at first, and all joints once edges have grown."""
     net = pose_nets.ModulatedGCN("human36m_17", filters=4, num_blocks=0)
     x = rng.uniform(-1, 1, (1, 1, 17, 2)).astype("float32")
     moved = x.copy()
