@@ -12,7 +12,7 @@ from keras_seal.interop.shapes import Shapes, count, published_skeleton, shape_o
 NAME = "PSTMO"
 LICENCE = "MIT (the repository's)"
 IGNORED: dict[str, str] = {
-    r"Transformer(_reduce)?\.model\.norm\.(a_2|b_2)": "a last norm that the original never applies",
+    r"Transformer(_reduce|_dec)?\.model\.norm\.(a_2|b_2)": "a last norm that is never applied",
     r"fcn_1\..*": "the poses of all frames, where the net gives the centre one (out_frames=1)",
 }
 
@@ -43,15 +43,7 @@ def infer_config(shapes: Shapes) -> dict[str, Any]:
     }
 
 
-def encoder_targets(net: Any) -> dict[str, base.Target]:
-    """Say where the entries of the frames' encoder and of the transformer over them go.
-
-    Args:
-        net: A net with the encoder and the first blocks of `PSTMO`.
-
-    Returns:
-        Target by name.
-    """
+def _encoder_targets(net: Any, num_blocks: int) -> dict[str, base.Target]:
     get = net.get_layer
     found = {"Transformer.pos_embedding": base.as_is(get("frame_embedding").embedding)}
     for ours, dense, norm in (
@@ -62,13 +54,18 @@ def encoder_targets(net: Any) -> dict[str, base.Target]:
         found |= base.dense(get(f"{ours}_dense"), f"encoder.{dense}")
         found |= base.batch_norm(get(f"{ours}_norm"), f"encoder.{norm}")
     found |= base.dense(get("encoder_code_dense"), "encoder.fc_2")
-    for index in range(net.num_blocks):
-        name = f"Transformer.model.layers.{index}"
-        feed_forward = get(f"frame_{index}_feed_forward")
-        found |= attention_targets(net, f"frame_{index}", name)
-        found |= base.dense(feed_forward.expand, f"{name}.feed_forward.w_1")
-        found |= base.dense(feed_forward.contract, f"{name}.feed_forward.w_2")
+    for index in range(num_blocks):
+        found |= _block_targets(net, f"frame_{index}", f"Transformer.model.layers.{index}")
     return found
+
+
+def _block_targets(net: Any, ours: str, theirs: str) -> dict[str, base.Target]:
+    feed_forward = net.get_layer(f"{ours}_feed_forward")
+    return {
+        **attention_targets(net, ours, theirs),
+        **base.dense(feed_forward.expand, f"{theirs}.feed_forward.w_1"),
+        **base.dense(feed_forward.contract, f"{theirs}.feed_forward.w_2"),
+    }
 
 
 def attention_targets(net: Any, ours: str, theirs: str) -> dict[str, base.Target]:
@@ -108,7 +105,7 @@ def targets(net: Any) -> dict[str, base.Target]:
     """
     get = net.get_layer
     found = {
-        **encoder_targets(net),
+        **_encoder_targets(net, net.num_blocks),
         **base.batch_norm(get("coordinates_norm"), "fcn.0"),
         **base.dense(get("coordinates"), "fcn.1"),
     }
@@ -124,4 +121,31 @@ def targets(net: Any) -> dict[str, base.Target]:
     if net.out_frames > 1:
         found |= base.batch_norm(get("sequence_coordinates_norm"), "fcn_1.0")
         found |= base.dense(get("sequence_coordinates"), "fcn_1.1")
+    return found
+
+
+def pretraining_targets(model: Any) -> dict[str, base.Target]:
+    """Say where each entry of a pre-training checkpoint goes.
+
+    Args:
+        model: A `MaskedKeypoints`.
+
+    Returns:
+        Target by name.
+    """
+    net = model.guesser
+    get = net.get_layer
+    found = {
+        **_encoder_targets(net, model.num_blocks),
+        "spatial_mask_token": base.as_is(get("joint_token").token),
+        "mask_token": base.as_is(get("frame_token").token),
+        "dec_pos_embedding": base.as_is(get("guess_embedding").embedding),
+        "encoder_LN.a_2": base.as_is(get("guess_norm").gamma),
+        "encoder_LN.b_2": base.as_is(get("guess_norm").beta),
+        **base.dense(get("guess_stem"), "encoder_to_decoder"),
+        **base.batch_norm(get("guessed_norm"), "fcn_dec.0"),
+        **base.dense(get("guessed"), "fcn_dec.1"),
+    }
+    for index in range(model.num_blocks - 1):
+        found |= _block_targets(net, f"guess_{index}", f"Transformer_dec.model.layers.{index}")
     return found
