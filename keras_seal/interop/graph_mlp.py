@@ -70,8 +70,8 @@ def targets(net: Any) -> dict[str, base.Target]:
         if block.inner_norm:
             found |= pair(block.expand_norm, f"{theirs}.mlp_1.fc1.1")
             found |= pair(block.contract_norm, f"{theirs}.mlp_1.fc2.1")
-        found |= base.matrix(*block.joint_graph, f"{theirs}.gcn_1.conv")
-        found |= base.matrix(*block.channel_graph, f"{theirs}.gcn_2.conv")
+        for number, (kernel, bias) in enumerate((block.joint_graph, block.channel_graph), start=1):
+            found |= base.matrix(kernel, bias, f"{theirs}.gcn_{number}.conv")
         found |= base.layer_norm(block.channel_norm, f"{theirs}.norm2")
         found |= base.dense(block.channel_mlp.expand, f"{theirs}.mlp_2.fc1")
         found |= base.dense(block.channel_mlp.contract, f"{theirs}.mlp_2.fc2")

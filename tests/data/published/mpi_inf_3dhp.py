@@ -16,17 +16,55 @@ from keras_seal.data.virtual import draw_bone_lengths
 from keras_seal.geometry import Camera, look_at, world_to_camera
 
 # As in the published documentation, not taken from the package.
-ALL_JOINTS = (
-    "spine3 spine4 spine2 spine pelvis neck head head_top "
-    "left_clavicle left_shoulder left_elbow left_wrist left_hand "
-    "right_clavicle right_shoulder right_elbow right_wrist right_hand "
-    "left_hip left_knee left_ankle left_foot left_toe "
-    "right_hip right_knee right_ankle right_foot right_toe"
-).split()
-JOINTS = (
-    "head_top neck right_shoulder right_elbow right_wrist left_shoulder left_elbow left_wrist "
-    "right_hip right_knee right_ankle left_hip left_knee left_ankle pelvis spine head"
-).split()
+ALL_JOINTS = [
+    "spine3",
+    "spine4",
+    "spine2",
+    "spine",
+    "pelvis",
+    "neck",
+    "head",
+    "head_top",
+    "left_clavicle",
+    "left_shoulder",
+    "left_elbow",
+    "left_wrist",
+    "left_hand",
+    "right_clavicle",
+    "right_shoulder",
+    "right_elbow",
+    "right_wrist",
+    "right_hand",
+    "left_hip",
+    "left_knee",
+    "left_ankle",
+    "left_foot",
+    "left_toe",
+    "right_hip",
+    "right_knee",
+    "right_ankle",
+    "right_foot",
+    "right_toe",
+]
+JOINTS = [
+    "head_top",
+    "neck",
+    "right_shoulder",
+    "right_elbow",
+    "right_wrist",
+    "left_shoulder",
+    "left_elbow",
+    "left_wrist",
+    "right_hip",
+    "right_knee",
+    "right_ankle",
+    "left_hip",
+    "left_knee",
+    "left_ankle",
+    "pelvis",
+    "spine",
+    "head",
+]
 CHOSEN = [ALL_JOINTS.index(joint) for joint in JOINTS]
 ROOT = ALL_JOINTS.index("pelvis")
 PAPER_CAMERAS = [0, 1, 2, 4, 5, 6, 7, 8]
