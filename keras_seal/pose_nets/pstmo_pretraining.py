@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import keras
@@ -126,7 +127,8 @@ class MaskedKeypoints(keras.Model):
             ValueError: If a layer is missing there or has another shape.
         """
         for layer in self.guesser.layers:
-            if layer.weights and layer.name.startswith(("encoder", "frame_")):
+            # The token of hidden frames stays behind: a pose-net sees all of them.
+            if layer.weights and re.match(r"encoder|frame_(embedding|\d)", layer.name):
                 net.get_layer(layer.name).set_weights(layer.get_weights())
 
     def get_config(self) -> dict[str, Any]:
