@@ -686,6 +686,17 @@ def test_any_arrays_are_told(few_arrays, tmp_path, data, value):
         read_any(path)
 
 
+@pytest.mark.parametrize("key", ["frame_id", "sample_id"])
+def test_lists_of_unequal_lengths_are_told(few_arrays, tmp_path, key):
+    content, metadata = copy.deepcopy(few_arrays)
+    video = content["S1"]["Directions 1"]
+    (video if key in video else video["54138969"])[key] = [[1], [2, 3]]
+    path = tmp_path / "a.npz"
+    np.savez(path, train_data=np.array(content, object), metadata=np.array(metadata, object))
+    with pytest.raises(UserError, match=key):
+        read_any(path)
+
+
 @given(one=st.integers(0, 132), other=st.integers(0, 132))
 @settings(max_examples=40)
 def test_swapped_joints_of_the_body_are_told(train, one, other):

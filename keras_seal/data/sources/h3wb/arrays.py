@@ -76,7 +76,7 @@ def _views(
         for action, video in _dictionary(videos, path, subject).items():
             name = f"{subject} {action}"
             video = _dictionary(video, path, name)
-            frames = np.asarray(video.get("frame_id", []))
+            frames = _plain(video.get("frame_id", []))
             if frames.dtype.kind not in "iu" or frames.ndim != 1 or not len(frames):
                 raise UserError(f"'{path}', {name} has no numbers of frames ('frame_id').")
             if frames.min() < 0 or frames.max() > np.iinfo(np.int32).max:
@@ -90,6 +90,13 @@ def _views(
             for camera in cameras:
                 view = _dictionary(video[camera], path, f"{name} {camera}")
                 yield subject, action, camera, frames.astype(np.int64), view
+
+
+def _plain(value: Any) -> np.ndarray:
+    try:
+        return np.asarray(value)
+    except ValueError:  # Lists of unequal lengths.
+        return np.array(None)
 
 
 def _array(view: dict[str, Any], key: str, channels: int, count: int, where: str) -> np.ndarray:
@@ -109,7 +116,7 @@ def _array(view: dict[str, Any], key: str, channels: int, count: int, where: str
 def _ids(view: dict[str, Any], count: int, where: str) -> np.ndarray:
     if "sample_id" not in view:
         return np.full(count, -1, np.int64)
-    ids = np.asarray(view["sample_id"])
+    ids = _plain(view["sample_id"])
     if ids.dtype.kind not in "iu" or ids.size != count or np.abs(ids).max() > 10**9:
         raise UserError(f"{where} has {ids.size} ids of samples ('sample_id') for {count} frames.")
     return ids.reshape(-1).astype(np.int64)
