@@ -39,7 +39,10 @@ class SEALPose(backends.Steps, keras.Model):
 
     Args:
         pose_net: A built `keras.Model` from keypoints `(batch, frames, joints, 2 or 3)` to
-            root-relative poses `(batch, out_frames, joints, 3)` in metres.
+            root-relative poses `(batch, out_frames, joints, 3)` in metres. One whose attribute
+            `needs_poses` is true is called as `pose_net(x, training=True, poses=y)` in the pass
+            that trains it, such as a diffusion net that takes noise off the true poses; passes in
+            inference mode, those of `negatives_pass="inference"` among them, never hand it any.
         loss_net: A built `keras.Model` from `[keypoints, pose]` to energies `(batch, frames)`, or
             `None` to train the pose-net with its pose loss alone. It sees as many
             channels of the keypoints as it has inputs for, at the frames that the pose has.
@@ -414,8 +417,9 @@ class SEALPose(backends.Steps, keras.Model):
         # Keras divides a compiled loss by the number of replicas; here it is the replica's own.
         return ops.cast(loss, "float32") * backends.replicas()
 
-    def _lift(self, x: Any) -> tuple[Any, Any]:
-        poses = ops.cast(self.pose_net(x, training=True), "float32")
+    def _lift(self, x: Any, y: Any) -> tuple[Any, Any]:
+        truth = {"poses": y} if getattr(self.pose_net, "needs_poses", False) else {}
+        poses = ops.cast(self.pose_net(x, training=True, **truth), "float32")
         return poses, _total(self.pose_net.losses)
 
     def _value_and_gradient(self, function: Any, tensor: Any) -> tuple[Any, Any]:
@@ -441,7 +445,7 @@ class SEALPose(backends.Steps, keras.Model):
 
         variables = self.pose_net.trainable_variables
         (y_pred, regularization), pull_back = backends.record(
-            self, lambda: self._lift(x), variables
+            self, lambda: self._lift(x, y), variables
         )
         _check_poses(y, y_pred)
 
