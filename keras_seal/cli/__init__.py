@@ -23,6 +23,7 @@ _COMMANDS = {
     "datasets": "Prepare, describe and check data sets.",
     "convert": "Turn a published PyTorch checkpoint into a .keras file.",
     "recipes": "List, show and check recipes.",
+    "pose-nets": "List the pose-nets: size, cost, published figures.",
     "doctor": "Show versions, devices and backends, and look for trouble.",
 }
 
@@ -36,7 +37,7 @@ class _LazyGroup(click.Group):
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         if name not in _COMMANDS:
             return None
-        return importlib.import_module(f"keras_seal.cli.{name}").command
+        return importlib.import_module(f"keras_seal.cli.{name.replace('-', '_')}").command
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

@@ -6,8 +6,11 @@ from typing import Any
 
 from keras_seal.errors import UserError, nearest
 from keras_seal.pose_nets.base import PoseNet
+from keras_seal.pose_nets.costs import flops_per_frame, published_costs
 from keras_seal.pose_nets.graph_mlp import GraphMLP
+from keras_seal.pose_nets.joint_former import JointFormer
 from keras_seal.pose_nets.ktp_former import KTPFormer
+from keras_seal.pose_nets.large_simple_baseline import LargeSimpleBaseline
 from keras_seal.pose_nets.mix_ste import MixSTE
 from keras_seal.pose_nets.modulated_gcn import ModulatedGCN
 from keras_seal.pose_nets.pose_former import PoseFormer
@@ -21,7 +24,9 @@ from keras_seal.pose_nets.video_pose_3d import VideoPose3D
 __all__ = [
     "PSTMO",
     "GraphMLP",
+    "JointFormer",
     "KTPFormer",
+    "LargeSimpleBaseline",
     "MaskedKeypoints",
     "MixSTE",
     "ModulatedGCN",
@@ -31,16 +36,21 @@ __all__ = [
     "SemGCN",
     "SimpleBaseline",
     "VideoPose3D",
+    "catalogue",
+    "flops_per_frame",
     "from_preset",
     "get",
     "names",
     "presets",
+    "usual_skeleton",
 ]
 
 _CLASSES: dict[str, type[PoseNet]] = {
     net.__name__: net
     for net in (
         GraphMLP,
+        JointFormer,
+        LargeSimpleBaseline,
         PSTMO,
         KTPFormer,
         PoseFormerV2,
@@ -82,6 +92,50 @@ def presets() -> dict[str, str]:
         for net in _CLASSES.values()
         for preset, entry in sorted(net.presets.items())
     }
+
+
+def usual_skeleton(preset: str) -> str:
+    """Name the skeleton that a published configuration was made for.
+
+    Args:
+        preset: One of `presets()`.
+
+    Returns:
+        The name of a built-in skeleton.
+
+    Example:
+        >>> usual_skeleton("sem_gcn")
+        'human36m_17'
+    """
+    entry = next(net.presets[preset] for net in _CLASSES.values() if preset in net.presets)
+    return entry.get("skeleton", "human36m_17")
+
+
+def catalogue() -> list[dict[str, Any]]:
+    """List the published configurations with what is known of them.
+
+    Returns:
+        A dictionary a preset: `preset`, `pose_net`, `description`, `published` (an error that its
+        paper or repository reports, or nothing), `source`, `skeleton`, `num_frames`, `out_frames`,
+        `parameters` and `flops_per_frame` (see `keras_seal.pose_nets.costs`).
+
+    Example:
+        >>> [row["parameters"] for row in catalogue() if row["preset"] == "simple_baseline"]
+        [4296755]
+    """
+    costs = published_costs()
+    return [
+        {
+            "preset": preset,
+            "pose_net": net.__name__,
+            "description": entry["description"],
+            "published": entry.get("published", ""),
+            "source": net.source,
+            **costs[preset],
+        }
+        for net in sorted(_CLASSES.values(), key=lambda net: net.__name__)
+        for preset, entry in net.presets.items()
+    ]
 
 
 def from_preset(preset: str, skeleton: Any, **options: Any) -> PoseNet:

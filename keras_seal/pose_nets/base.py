@@ -22,7 +22,7 @@ class PoseNet(keras.Model):
     input_channels)`, outputs `(batch, out_frames, joints, 3)` in metres relative to the
     skeleton's origin, always float32. A subclass builds its graph from `keypoints_input` in its
     constructor, hands inputs and outputs to this constructor, and adds its own arguments to
-    `get_config`. Published configurations are data: `presets`.
+    `get_config`. Published configurations are data: `presets`, from the paper `source`.
 
     Args:
         inputs: The `keras.Input` of the keypoints.
@@ -36,6 +36,9 @@ class PoseNet(keras.Model):
         **kwargs: Passed on to `keras.Model`.
     """
 
+    # The paper, and its configurations: `description`, `config`, and, where one was checked, the
+    # figure that it reports (`published`).
+    source = ""
     presets: dict[str, dict[str, Any]] = {}  # noqa: RUF012 (typing.ClassVar upsets Keras' tracker)
 
     def __init__(

@@ -256,12 +256,14 @@ class GraphMLP(PoseNet):
         Pattern Recognition 2024, figure 3.
     """
 
+    source = "Li et al., Pattern Recognition 2024 (arXiv 2206.06420)"
     presets = {  # noqa: RUF012
         f"graph_mlp_{frames}": {
             "description": f"The published net over {frames} frame{'s' * (frames > 1)}.",
+            "published": f"{error} mm MPJPE on Human3.6M with CPN keypoints",
             "config": {"num_frames": frames, "filters": 512, "num_blocks": 3},
         }
-        for frames in (1, 27, 81, 243)
+        for frames, error in ((1, 49.2), (27, 45.5), (81, 44.5), (243, 43.8))
     }
 
     def __init__(

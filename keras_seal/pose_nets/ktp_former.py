@@ -52,6 +52,7 @@ class KTPFormer(PoseNet):
         3D human pose estimation", CVPR 2024, section 3.
     """
 
+    source = "Peng et al., CVPR 2024 (arXiv 2404.00658)"
     presets = {  # noqa: RUF012
         f"ktp_former_{frames}": {
             "description": f"The published net for {frames} frames.",
@@ -59,7 +60,7 @@ class KTPFormer(PoseNet):
             "config": {"num_frames": frames},
         }
         for frames, published in (
-            (27, "no figure known"),
+            (27, ""),
             (81, "16.7 mm MPJPE on MPI-INF-3DHP"),
             (243, "40.1 mm MPJPE on Human3.6M with CPN keypoints, 19.0 with true ones"),
         )

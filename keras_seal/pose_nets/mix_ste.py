@@ -78,11 +78,12 @@ def shared_norms(dtype: Any) -> tuple[Any, Any]:
     )
 
 
-def linear(x: Any, units: int, name: str, dtype: Any) -> Any:
+def linear(x: Any, units: int, name: str, dtype: Any, **options: Any) -> Any:
     """Apply a new dense layer to `(batch, frames, joints, channels)`, folded to two axes."""
     channels = x.shape[-1]
     folded = keras.ops.reshape(x, (-1, channels))
-    folded = layers.Dense(units, dtype=dtype, name=name, **linear_initializers(channels))(folded)
+    options = {**linear_initializers(channels), **options}
+    folded = layers.Dense(units, dtype=dtype, name=name, **options)(folded)
     return keras.ops.reshape(folded, (-1, *x.shape[1:-1], units))
 
 
@@ -127,6 +128,7 @@ class MixSTE(PoseNet):
         video", CVPR 2022, section 3.
     """
 
+    source = "Zhang et al., CVPR 2022 (arXiv 2203.00859)"
     presets = {  # noqa: RUF012
         f"mixste_{frames}": {
             "description": f"The published net for {frames} frames.",

@@ -55,14 +55,17 @@ class ModulatedGCN(PoseNet):
         ICCV 2021, figure 3.
     """
 
+    source = "Zou and Tang, ICCV 2021"
     presets = {  # noqa: RUF012
         "modulated_gcn": {
             "description": "The published net for true keypoints: 128 channels, 4 blocks.",
+            "published": "38.25 mm MPJPE on Human3.6M with true keypoints",
             "config": {"filters": 128, "num_blocks": 4},
         },
         "modulated_gcn_cpn": {
             "description": "The published net for detected keypoints: 384 channels, 4 blocks and "
             "a non-local one.",
+            "published": "49.4 mm MPJPE on Human3.6M with CPN keypoints",
             "config": {
                 "filters": 384,
                 "num_blocks": 4,

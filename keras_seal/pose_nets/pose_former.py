@@ -55,6 +55,7 @@ class PoseFormer(PoseNet):
         section 3.
     """
 
+    source = "Zheng et al., ICCV 2021 (arXiv 2103.10455)"
     presets = {  # noqa: RUF012
         f"pose_former_{frames}": {
             "description": f"The published net for {frames} frames.",
@@ -62,7 +63,7 @@ class PoseFormer(PoseNet):
             "config": {"num_frames": frames},
         }
         for frames, published in (
-            (9, "49.9 mm MPJPE on Human3.6M with CPN keypoints"),
+            (9, ""),
             (27, "47.0 mm MPJPE on Human3.6M with CPN keypoints"),
             (81, "44.3 mm MPJPE on Human3.6M with CPN keypoints, 31.3 with true ones"),
         )

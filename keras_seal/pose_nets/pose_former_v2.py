@@ -67,6 +67,7 @@ class PoseFormerV2(PoseNet):
         pose estimation", CVPR 2023, section 3.
     """
 
+    source = "Zhao et al., CVPR 2023 (arXiv 2303.17472)"
     presets = {  # noqa: RUF012
         f"pose_former_v2_{frames}_{kept}_{coefficients}": {
             "description": f"The published net for {frames} frames, seeing {kept} of them and "

@@ -89,6 +89,7 @@ class PSTMO(PoseNet):
         estimation", ECCV 2022, section 3.2.
     """
 
+    source = "Shan et al., ECCV 2022 (arXiv 2203.07628)"
     presets = {  # noqa: RUF012
         "pstmo_243": {
             "description": "The published net for 243 frames: 4 layers over the frames.",
@@ -103,7 +104,6 @@ class PSTMO(PoseNet):
         },
         "pstmo_81": {
             "description": "The published net for MPI-INF-3DHP: 81 frames, 4 layers.",
-            "published": "32.2 mm MPJPE on MPI-INF-3DHP with true keypoints, pre-trained",
             "config": {"num_frames": 81, "num_blocks": 4},
         },
     }

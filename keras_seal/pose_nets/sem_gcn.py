@@ -48,13 +48,16 @@ class SemGCN(PoseNet):
         CVPR 2019, figure 2.
     """
 
+    source = "Zhao et al., CVPR 2019 (arXiv 1904.03345)"
     presets = {  # noqa: RUF012
         "sem_gcn": {
             "description": "The published net without non-local blocks: 128 channels, 4 blocks.",
+            "published": "42.14 mm MPJPE on Human3.6M with true keypoints",
             "config": {"filters": 128, "num_blocks": 4, "non_local": False},
         },
         "sem_gcn_non_local": {
             "description": "The published net with non-local blocks: 128 channels, 4 blocks.",
+            "published": "40.78 mm MPJPE on Human3.6M with true keypoints",
             "config": {"filters": 128, "num_blocks": 4, "non_local": True},
         },
     }

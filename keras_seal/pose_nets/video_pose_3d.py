@@ -59,12 +59,18 @@ class VideoPose3D(PoseNet):
         semi-supervised training", CVPR 2019, section 3.
     """
 
+    source = "Pavllo et al., CVPR 2019 (arXiv 1811.11742)"
     presets = {  # noqa: RUF012
         f"video_pose_3d_{3**count}": {
             "description": f"The published net over {3**count} frames.",
+            "published": published,
             "config": {"filter_widths": [3] * count, "filters": 1024, "dropout": 0.25},
         }
-        for count in (3, 4, 5)
+        for count, published in (
+            (3, "48.8 mm MPJPE on Human3.6M with CPN keypoints"),
+            (4, "47.7 mm MPJPE on Human3.6M with CPN keypoints"),
+            (5, "46.8 mm MPJPE on Human3.6M with CPN keypoints, 37.2 with true ones"),
+        )
     }
 
     def __init__(
