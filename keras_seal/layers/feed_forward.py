@@ -57,7 +57,8 @@ class FeedForward(keras.layers.Layer):
             if self.kernel_initializer is None:
                 initializers = linear_initializers(inputs)
             else:
-                initializers = {"kernel_initializer": self.kernel_initializer}
+                # Keras' initialisers draw the same numbers each time they are used.
+                initializers = {"kernel_initializer": self.kernel_initializer.clone()}
             layer = keras.layers.Dense(units, dtype=self.dtype_policy, name=name, **initializers)
             layer.build((None, inputs))
             return layer
