@@ -26,9 +26,9 @@ import json
 import os
 import platform
 import statistics
-import subprocess
 import sys
-import time
+
+import turns
 
 NETS = ("simple_baseline_large", "sem_gcn")
 STEPS = ("plain", "loss_net_work", "seal_shared", "seal_inference")
@@ -232,34 +232,9 @@ def eager_pytorch_steps(net: str, batch: int) -> dict:
 
 
 def work(which: str, batch: int) -> None:
-    """Answer `net step` lines on standard input with seconds."""
+    """Prepare the steps of one backend and run them when asked."""
     make = eager_pytorch_steps if which == "eager_pytorch" else keras_steps
-    steps = {net: make(net, batch) for net in NETS}
-    for kinds in steps.values():
-        for step in kinds.values():
-            step(), step()
-    sys.stdout = sys.__stdout__
-    print(json.dumps({net: list(kinds) for net, kinds in steps.items()}), flush=True)
-    for line in sys.stdin:
-        net, kind = line.split()
-        start = time.perf_counter()
-        steps[net][kind]()
-        print(time.perf_counter() - start, flush=True)
-
-
-def start(which: str, batch: int) -> subprocess.Popen:
-    """Start the process of one backend."""
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    if which != "eager_pytorch":
-        environment["KERAS_BACKEND"] = which
-    return subprocess.Popen(
-        [sys.executable, __file__, "--worker", which, "--batch", str(batch)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        env=environment,
-    )
+    turns.answer({f"{net} {kind}": step for net in NETS for kind, step in make(net, batch).items()})
 
 
 def ratios(steps: dict[str, float]) -> dict[str, float]:
@@ -283,7 +258,6 @@ def main() -> None:
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
-        # Libraries may print; the answers go to the real standard output.
         sys.stdout = sys.stderr
         work(options.worker, options.batch)
         return
@@ -294,30 +268,26 @@ def main() -> None:
         for name in options.backends.split(",")
         if importlib.util.find_spec(modules.get(name, name))
     ]
-    kinds = {}
-    workers = {name: start(name, options.batch) for name in names}
-    for name in names:
-        ready = workers[name].stdout.readline()
-        if not ready:
-            raise SystemExit(f"The process for {name} ended before it was ready.")
-        kinds[name] = json.loads(ready)
-        print(f"{name} is compiled", file=sys.stderr)
-    seconds: dict = {
-        name: {net: {k: [] for k in kinds[name][net]} for net in NETS} for name in names
+    workers = {
+        name: turns.Worker(
+            __file__,
+            ["--worker", name, "--batch", str(options.batch)],
+            None if name in modules else name,
+        )
+        for name in names
     }
+    seconds: dict = {}
+    for name, worker in workers.items():
+        seconds[name] = {step: [] for step in worker.ready()["steps"]}
+        print(f"{name} is compiled", file=sys.stderr)
     for number in range(options.rounds):
         print(f"round {number + 1} of {options.rounds}", file=sys.stderr)
-        for net in NETS:
-            for kind in STEPS:
-                for name in names:
-                    if kind not in kinds[name][net]:
-                        continue
-                    workers[name].stdin.write(f"{net} {kind}\n")
-                    workers[name].stdin.flush()
-                    seconds[name][net][kind].append(float(workers[name].stdout.readline()))
+        for step in (f"{net} {kind}" for net in NETS for kind in STEPS):
+            for name in names:
+                if step in seconds[name]:
+                    seconds[name][step].append(workers[name].seconds(step))
     for worker in workers.values():
-        worker.stdin.close()
-        worker.wait()
+        worker.close()
 
     report: dict = {
         "unit": "ms a step, median",
@@ -330,7 +300,11 @@ def main() -> None:
     }
     for net in NETS:
         medians = {
-            name: {k: 1e3 * statistics.median(v) for k, v in seconds[name][net].items()}
+            name: {
+                kind: 1e3 * statistics.median(seconds[name][f"{net} {kind}"])
+                for kind in STEPS
+                if f"{net} {kind}" in seconds[name]
+            }
             for name in names
         }
         report["steps"][net] = {
