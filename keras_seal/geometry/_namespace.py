@@ -86,11 +86,14 @@ def safe_divide(xp: Any, numerator: Any, denominator: Any) -> Any:
 
 
 def safe_norm(xp: Any, vectors: Any, axis: int | tuple[int, ...] = -1) -> Any:
-    """Euclidean norm whose gradient at the zero vector is zero instead of NaN."""
+    """Euclidean norm whose gradient at the zero vector is zero instead of NaN.
+
+    A vector that holds NaN has the norm NaN: an error must not pass for zero.
+    """
     squares = xp.sum(vectors * vectors, axis=axis)
-    positive = squares > 0
-    roots = xp.sqrt(xp.where(positive, squares, xp.ones_like(squares)))
-    return xp.where(positive, roots, xp.zeros_like(roots))
+    zero = squares == 0
+    roots = xp.sqrt(xp.where(zero, xp.ones_like(squares), squares))
+    return xp.where(zero, xp.zeros_like(roots), roots)
 
 
 def coordinates(vectors: Any) -> tuple[Any, ...]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import keras
 from keras import ops
 
 from keras_seal import skeletons
+from keras_seal.errors import UserError, nearest
+from keras_seal.geometry import bone_lengths
 from keras_seal.metrics import functional
 
 _Metric = TypeVar("_Metric")
@@ -193,6 +196,140 @@ class NMPJPE(PoseMetric):
         return functional.n_mpjpe(y_true, y_pred)
 
 
+class _JointsMetric(PoseMetric):
+    """A metric of some of the joints."""
+
+    def __init__(self, unit: str, name: str, joints: Sequence[int] | None, dtype: Any):
+        super().__init__(unit=unit, name=name, dtype=dtype)
+        self.joints = None if joints is None else tuple(int(joint) for joint in joints)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments of the constructor."""
+        joints = None if self.joints is None else list(self.joints)
+        return {**super().get_config(), "joints": joints}
+
+
+@_serializable
+class PCK(_JointsMetric):
+    """Share of joints nearer to the truth than a threshold (3D PCK), in percent. More is better.
+
+    Args:
+        threshold: Millimetres.
+        joints: Indices of the joints that are looked at; all by default.
+        name: Name in the logs.
+        dtype: As for `PoseMetric`.
+
+    Example:
+        >>> import numpy as np
+        >>> metric = PCK()
+        >>> metric.update_state(np.zeros((2, 1, 17, 3)), np.full((2, 1, 17, 3), 0.01))
+        >>> float(metric.result())
+        100.0
+
+    Reference:
+        Mehta et al., Monocular 3D human pose estimation in the wild using improved CNN
+        supervision, 3DV 2017.
+    """
+
+    def __init__(
+        self,
+        threshold: float = 150.0,
+        joints: Sequence[int] | None = None,
+        name: str = "pck",
+        dtype: Any = None,
+    ):
+        super().__init__("%", name, joints, dtype)
+        self.threshold = float(threshold)
+
+    def frame_values(self, y_true: Any, y_pred: Any) -> Any:
+        """Measure every frame with `functional.pck`."""
+        return functional.pck(y_true, y_pred, threshold=self.threshold / 1000.0, joints=self.joints)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments of the constructor."""
+        return {**super().get_config(), "threshold": self.threshold}
+
+
+@_serializable
+class AUC(_JointsMetric):
+    """Mean of `PCK` over the thresholds 0, 5, ... 150 mm, in percent. More is better.
+
+    Args:
+        joints: Indices of the joints that are looked at; all by default.
+        name: Name in the logs.
+        dtype: As for `PoseMetric`.
+
+    Example:
+        >>> import numpy as np
+        >>> metric = AUC()
+        >>> metric.update_state(np.zeros((2, 1, 17, 3)), np.zeros((2, 1, 17, 3)))
+        >>> round(float(metric.result()), 2)
+        96.77
+
+    Reference:
+        Mehta et al., Monocular 3D human pose estimation in the wild using improved CNN
+        supervision, 3DV 2017.
+    """
+
+    def __init__(self, joints: Sequence[int] | None = None, name: str = "auc", dtype: Any = None):
+        super().__init__("%", name, joints, dtype)
+
+    def frame_values(self, y_true: Any, y_pred: Any) -> Any:
+        """Measure every frame with `functional.auc`."""
+        return functional.auc(y_true, y_pred, joints=self.joints)
+
+
+@_serializable
+class PartError(PoseMetric):
+    """MPJPE of one joint, or of the joints of one part of the body, in millimetres.
+
+    Args:
+        skeleton: A `Skeleton`, or what `skeletons.get` takes.
+        part: A joint, or one of the skeleton's groups.
+        name: Name in the logs; `"mpjpe_"` and the part.
+        dtype: As for `PoseMetric`.
+
+    Raises:
+        UserError: The skeleton has no such joint or group.
+
+    Example:
+        >>> import numpy as np
+        >>> moved = np.zeros((1, 1, 17, 3))
+        >>> moved[..., 16, 0] = 0.03  # the right wrist
+        >>> metric = PartError("human36m_17", "right_arm")
+        >>> metric.update_state(np.zeros((1, 1, 17, 3)), moved)
+        >>> metric.name, round(float(metric.result()), 3)
+        ('mpjpe_right_arm', 10.0)
+    """
+
+    def __init__(self, skeleton: Any, part: str, name: str | None = None, dtype: Any = None):
+        super().__init__(unit="mm", name=name or f"mpjpe_{part}", dtype=dtype)
+        self.skeleton = skeletons.get(skeleton)
+        self.part = part
+        if part in self.skeleton.joints:
+            self._joints = [self.skeleton.joint_index(part)]
+        elif part in self.skeleton.groups:
+            self._joints = list(self.skeleton.groups[part])
+        else:
+            known = [*self.skeleton.joints, *self.skeleton.groups]
+            raise UserError(
+                f"Skeleton '{self.skeleton.name}' has no joint or group '{part}'."
+                f"{nearest(part, known)}"
+            )
+
+    def frame_values(self, y_true: Any, y_pred: Any) -> Any:
+        """Measure every frame with `functional.mpjpe` of the part's joints."""
+        joints = ops.convert_to_tensor(self._joints, dtype="int32")
+        return functional.mpjpe(
+            ops.take(y_true, joints, axis=-2), ops.take(y_pred, joints, axis=-2)
+        )
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments of the constructor."""
+        skeleton = self.skeleton.to_dict()
+        return {**super().get_config(), "skeleton": skeleton, "part": self.part}
+
+
 @_serializable
 class MPJVE(PoseMetric):
     """Mean per-joint velocity error inside each window, in millimetres per frame.
@@ -349,11 +486,13 @@ class LimbLengthError(_LengthMetric):
     Args:
         skeleton: A `Skeleton` with limbs, or what `skeletons.get` takes.
         relative: Whether to divide by the true length and report percent.
-        name: Name in the logs; `"lle"`, or `"lle_percent"` if relative.
+        name: Name in the logs; `"lle"`, `"lle_percent"` if relative, and `"lle_"` and the limb
+            where one is chosen.
         dtype: As for `PoseMetric`.
+        limb: The limb to measure; the mean over all by default.
 
     Raises:
-        ValueError: The skeleton names no limbs.
+        ValueError: The skeleton names no limbs, or not this one.
 
     Example:
         >>> import numpy as np
@@ -370,14 +509,157 @@ class LimbLengthError(_LengthMetric):
     _short_name = "lle"
 
     def __init__(
-        self, skeleton: Any, relative: bool = False, name: str | None = None, dtype: Any = None
+        self,
+        skeleton: Any,
+        relative: bool = False,
+        name: str | None = None,
+        dtype: Any = None,
+        limb: str | None = None,
     ):
+        if name is None and limb is not None:
+            name = f"lle_{limb}_percent" if relative else f"lle_{limb}"
         super().__init__(skeleton, relative=relative, name=name, dtype=dtype)
         functional.require_limbs(self.skeleton)
+        limbs = list(self.skeleton.limbs)
+        if limb is not None and limb not in limbs:
+            raise UserError(
+                f"Skeleton '{self.skeleton.name}' has no limb '{limb}'.{nearest(limb, limbs)}"
+            )
+        self.limb = limb
 
     def frame_values(self, y_true: Any, y_pred: Any) -> Any:
         """Measure every frame with `functional.limb_length_error`."""
-        return functional.limb_length_error(y_true, y_pred, self.skeleton, relative=self.relative)
+        values = functional.limb_length_error(
+            y_true, y_pred, self.skeleton, relative=self.relative, average=self.limb is None
+        )
+        if self.limb is None:
+            return values
+        return values[..., list(self.skeleton.limbs).index(self.limb)]
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments of the constructor."""
+        return {**super().get_config(), "limb": self.limb}
+
+
+@_serializable
+class MPSSE(PoseMetric):
+    """ManiPose's symmetry error, in millimetres: the same as `LimbSymmetryError`.
+
+    Args:
+        skeleton: A `Skeleton` with mirrored bones, or what `skeletons.get` takes.
+        name: Name in the logs.
+        dtype: As for `PoseMetric`.
+
+    Raises:
+        ValueError: The skeleton has no mirrored bones.
+
+    Example:
+        >>> import numpy as np
+        >>> metric = MPSSE("human36m_17")
+        >>> metric.update_state(np.zeros((1, 1, 17, 3)), np.zeros((1, 1, 17, 3)))
+        >>> float(metric.result())
+        0.0
+
+    Reference:
+        Rommel et al., ManiPose: manifold-constrained multi-hypothesis 3D human pose estimation,
+        NeurIPS 2024.
+    """
+
+    def __init__(self, skeleton: Any, name: str = "mpsse", dtype: Any = None):
+        super().__init__(unit="mm", name=name, dtype=dtype)
+        self.skeleton = skeletons.get(skeleton)
+        functional.require_mirrored_bones(self.skeleton)
+
+    def frame_values(self, y_true: Any, y_pred: Any) -> Any:
+        """Measure every frame with `functional.mpsse`."""
+        return functional.mpsse(y_true, y_pred, self.skeleton)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments of the constructor."""
+        return {**super().get_config(), "skeleton": self.skeleton.to_dict()}
+
+
+@_serializable
+class MPSCE(keras.metrics.Metric):
+    """ManiPose's consistency error: the spread of the predicted bone lengths, in millimetres.
+
+    The standard deviation of each bone's length over all frames so far, the mean over the bones.
+    Frames of several people count as one set, so that even the truth of them has a spread. Means
+    and squares are joined batch by batch in Chan's way, which float32 stands.
+
+    Args:
+        skeleton: A `Skeleton`, or what `skeletons.get` takes.
+        name: Name in the logs.
+        dtype: As for `PoseMetric`.
+
+    Example:
+        >>> import numpy as np
+        >>> poses = np.random.default_rng(0).normal(size=(1, 1, 17, 3))
+        >>> metric = MPSCE("human36m_17")
+        >>> metric.update_state(poses, np.concatenate([poses, poses + 1.0]))
+        >>> bool(metric.result() < 1e-3)
+        True
+
+    Reference:
+        Rommel et al., ManiPose: manifold-constrained multi-hypothesis 3D human pose estimation,
+        NeurIPS 2024; Chan et al., Updating formulae and a pairwise algorithm for computing sample
+        variances, COMPSTAT 1982.
+    """
+
+    #: How many consecutive frames one value compares: a batch of single frames will do.
+    frames_per_value = 1
+    unit = "mm"
+
+    def __init__(self, skeleton: Any, name: str = "mpsce", dtype: Any = None):
+        super().__init__(name=name, dtype=dtype)
+        self.skeleton = skeletons.get(skeleton)
+        self._precision = "float64" if self.dtype == "float64" else "float32"
+        bones = (self.skeleton.num_bones,)
+        self.count = self.add_variable((), "zeros", dtype=self._precision, name="count")
+        self.mean = self.add_variable(bones, "zeros", dtype=self._precision, name="mean")
+        self.squares = self.add_variable(bones, "zeros", dtype=self._precision, name="squares")
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Add a batch.
+
+        Args:
+            y_true: Not looked at; taken so that all metrics are called alike.
+            y_pred: Predicted poses `(batch, frames, joints, 3)`, metres.
+            sample_weight: Weights of samples `(batch,)` or of frames `(batch, frames)`; a frame
+                whose weight is not above zero is left out, others count alike.
+
+        Raises:
+            ValueError: A shape does not fit.
+        """
+        y_pred = ops.stop_gradient(ops.cast(y_pred, self._precision))
+        lengths = bone_lengths(y_pred, self.skeleton)
+        counts = ops.ones_like(lengths[..., :1])
+        if sample_weight is not None:
+            weights = ops.cast(sample_weight, self._precision)
+            if len(weights.shape) == 1:
+                weights = weights[:, None]
+            counts = counts * ops.cast(weights > 0, self._precision)[..., None]
+            lengths = ops.where(counts > 0, lengths, ops.zeros_like(lengths))
+        axes = tuple(range(len(lengths.shape) - 1))
+        added = ops.sum(counts)
+        one = ops.ones_like(added)
+        mean = ops.sum(counts * lengths, axis=axes) / ops.maximum(added, one)
+        squares = ops.sum(counts * ops.square(lengths - mean), axis=axes)
+        total = self.count + added
+        share = added / ops.maximum(total, one)
+        shift = mean - self.mean
+        self.squares.assign(self.squares + squares + ops.square(shift) * self.count * share)
+        self.mean.assign(self.mean + shift * share)
+        self.count.assign(total)
+
+    def result(self) -> Any:
+        """Return the mean spread of all frames so far (0 before there are two)."""
+        variances = self.squares / ops.maximum(self.count - 1.0, ops.ones_like(self.count))
+        return _FACTORS[self.unit] * ops.mean(ops.sqrt(variances))
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments of the constructor."""
+        return {**super().get_config(), "skeleton": self.skeleton.to_dict()}
 
 
 @_serializable

@@ -282,6 +282,10 @@ class Training(Section):
     """Epochs without a better selection metric after which training stops; null: never."""
 
 
+# Metrics that cannot pick the weights to keep.
+_BEST_WHEN_HIGH = ("val_pck", "val_auc")
+
+
 class Evaluation(Section):
     """What is followed on the validation split, and what decides which weights are kept."""
 
@@ -293,6 +297,11 @@ class Evaluation(Section):
     @field_validator("select")
     @classmethod
     def _is_computed(cls, value: str, info: ValidationInfo) -> str:
+        if value in _BEST_WHEN_HIGH:
+            raise ValueError(
+                f"got '{value}', which is best when it is highest; expected an error, of which the"
+                " lowest is kept, for instance val_mpjpe"
+            )
         computed = [f"val_{name}" for name in info.data.get("metrics", ())]
         if computed and value not in computed:
             raise ValueError(

@@ -215,6 +215,130 @@ def test_bones_without_length_give_numbers(on, random_poses, skeleton):
     np.testing.assert_allclose(lost, 1.0, rtol=1e-6)
 
 
+def test_shares_of_joints_agree_with_slow_references(on, pair):
+    y_true, y_pred = (array.astype("float64") for array in pair)
+    joints = [0, 3, 6, 13, 16]
+    expected_pck, expected_auc = np.zeros((6, 5)), np.zeros((6, 5))
+    for index in np.ndindex(6, 5):
+        errors = [np.linalg.norm(y_pred[index][j] - y_true[index][j]) for j in joints]
+        expected_pck[index] = sum(e < 0.15 for e in errors) / 5
+        curve = [sum(e < k * 0.005 for e in errors) / 5 for k in range(31)]
+        expected_auc[index] = sum(curve) / 31
+    assert 0 < expected_auc.mean() < expected_pck.mean() < 1
+    np.testing.assert_allclose(on(functional.pck, *pair, joints=joints), expected_pck, rtol=1e-6)
+    np.testing.assert_allclose(on(functional.auc, *pair, joints=joints), expected_auc, rtol=1e-6)
+
+
+def test_shares_of_a_known_error(on):
+    nothing = np.zeros((1, 17, 3))
+    moved = nothing + np.array([0.0, 0.0, 0.0725])
+    assert on(functional.pck, nothing, moved) == 1
+    assert on(functional.pck, nothing, moved, threshold=0.07) == 0
+    # 75, 80, ... 150 mm are above the error: 16 of 31.
+    np.testing.assert_allclose(on(functional.auc, nothing, moved), 16 / 31, rtol=1e-6)
+    np.testing.assert_allclose(on(functional.auc, nothing, nothing), 30 / 31, rtol=1e-6)
+    # At the threshold itself a joint does not count.
+    moved = nothing.copy()
+    moved[:, 0, 1] = 0.25
+    assert on(functional.pck, nothing, moved, threshold=0.25, joints=[0]) == 0
+    with pytest.raises(ValueError, match="`joints` is empty"):
+        functional.pck(nothing, nothing, joints=[])
+
+
+def test_the_spread_of_lengths_agrees_with_a_slow_reference(on, rng, skeleton):
+    poses = rng.normal(size=(2, 7, 17, 3))
+    expected = []
+    for sequence in poses:
+        series = [list(lengths(pose, skeleton).values()) for pose in sequence]
+        expected.append(np.mean([np.std(bone, ddof=1) for bone in zip(*series, strict=True)]))
+    result = on(functional.mpsce, poses, poses, skeleton)
+    np.testing.assert_allclose(result, expected, rtol=1e-6)
+    # Two lengths of 1 and 1.5 deviate by 0.5 / sqrt 2; the other bones keep theirs.
+    pose = np.zeros((2, 17, 3))
+    pose[:, 10, 0] = [1.0, 1.5]
+    np.testing.assert_allclose(
+        on(functional.mpsce, pose, pose, skeleton), 0.5 / 2**0.5 / 16, rtol=1e-6
+    )
+    with pytest.raises(ValueError, match="spread of bone lengths over time needs"):
+        functional.mpsce(pose[:1], pose[:1], skeleton)
+
+
+@pytest.mark.parametrize("name", ["human36m_17", "mpi_inf_3dhp_17"])
+def test_single_parts_average_to_the_whole(on, rng, name):
+    skeleton = skeletons.get(name)
+    pair = rng.normal(size=(2, 3, 4, 17, 3))
+    for function, options, parts in (
+        (functional.mpjpe, {}, 17),
+        (functional.p_mpjpe, {}, 17),
+        (functional.n_mpjpe, {}, 17),
+        (functional.mpjve, {}, 17),
+        (functional.acceleration_error, {}, 17),
+        (functional.limb_symmetry_error, {"skeleton": skeleton}, 6),
+        (functional.body_segment_length_error, {"skeleton": skeleton, "relative": True}, 16),
+        (functional.limb_length_error, {"skeleton": skeleton}, 5),
+        (functional.joint_angle_error, {"skeleton": skeleton}, len(skeleton.adjacent_bones)),
+        (functional.mpsce, {"skeleton": skeleton}, 16),
+    ):
+        single = on(function, *pair, average=False, **options)
+        assert single.shape[-1] == parts
+        np.testing.assert_allclose(single.mean(-1), on(function, *pair, **options), rtol=1e-6)
+    errors = functional.mpjpe(*pair, average=False)
+    for part, group in zip(
+        np.moveaxis(on(functional.part_errors, *pair, skeleton), -1, 0),
+        skeleton.groups.values(),
+        strict=True,
+    ):
+        np.testing.assert_allclose(part, sum(errors[..., j] for j in group) / len(group), rtol=1e-6)
+    # MPSSE is the symmetry error by another name.
+    np.testing.assert_array_equal(
+        functional.mpsse(*pair, skeleton), functional.limb_symmetry_error(*pair, skeleton)
+    )
+
+
+COLLINEAR = np.linspace(-1, 1, 17)[:, None] * np.array([0.3, -0.2, 0.1])
+
+
+@pytest.mark.parametrize("degenerate", [np.zeros((17, 3)), np.ones((17, 3)), COLLINEAR])
+def test_degenerate_poses_give_numbers(on, random_poses, skeleton, degenerate):
+    poses = random_poses(1, 3).astype("float64")
+    degenerate = np.broadcast_to(degenerate, poses.shape).copy()
+    for pair in ((poses, degenerate), (degenerate, poses), (degenerate, degenerate)):
+        for function in (
+            functional.mpjpe,
+            functional.p_mpjpe,
+            functional.n_mpjpe,
+            functional.mpjve,
+            functional.acceleration_error,
+            functional.pck,
+            functional.auc,
+        ):
+            assert np.isfinite(on(function, *pair)).all(), function
+        for function in (
+            functional.limb_symmetry_error,
+            functional.body_segment_length_error,
+            functional.limb_length_error,
+            functional.joint_angle_error,
+            functional.mpsce,
+            functional.part_errors,
+        ):
+            assert np.isfinite(on(function, *pair, skeleton)).all(), function
+    # What coincides or lies on a line is still fitted as well as it can be.
+    assert on(functional.p_mpjpe, degenerate, degenerate).max() < 1e-6
+
+
+def test_a_row_of_nan_spoils_itself_alone(on, random_poses, skeleton):
+    y_true, y_pred = random_poses(4), random_poses(4)
+    y_pred[2] = np.nan
+    for function, options in (
+        (functional.mpjpe, {}),
+        (functional.p_mpjpe, {}),
+        (functional.limb_symmetry_error, {"skeleton": skeleton}),
+        (functional.joint_angle_error, {"skeleton": skeleton}),
+    ):
+        values = on(function, y_true, y_pred, **options)
+        np.testing.assert_array_equal(np.isnan(values[:, 0]), [False, False, True, False])
+
+
 def test_skeletons_without_the_parts_are_told():
     hand = np.zeros((1, 1, 21, 3))
     with pytest.raises(ValueError, match=r"mirrored bones, but skeleton 'hand_21' has none"):

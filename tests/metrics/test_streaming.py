@@ -37,10 +37,21 @@ REFERENCES = {
         100,
     ),
     "jae": (functional.joint_angle_error, {"skeleton": "human36m_17"}, DEGREES),
+    "pck": (functional.pck, {}, 100),
+    "auc": (functional.auc, {}, 100),
+    "mpsse": (functional.mpsse, {"skeleton": "human36m_17"}, 1000),
 }
 
 
+def spread(y_true, y_pred):
+    """MPSCE is no mean over frames: all frames are one sample."""
+    joined = y_pred.reshape(-1, 17, 3)
+    return 1000 * functional.mpsce(joined, joined, "human36m_17")
+
+
 def frame_values(name, y_true, y_pred):
+    if name == "mpsce":
+        return spread(y_true, y_pred)
     function, options, scale = REFERENCES[name]
     return scale * function(y_true, y_pred, **options)
 
@@ -55,7 +66,7 @@ def pair(random_poses):
 
 
 def test_every_name_is_referenced():
-    assert set(metrics.names()) == set(REFERENCES)
+    assert set(metrics.names()) == {*REFERENCES, "mpsce"}
 
 
 @pytest.mark.parametrize("name", metrics.names())
@@ -190,6 +201,12 @@ def test_wrong_requests_are_told(random_poses):
         metrics.LimbLengthError({"name": "bare", "joints": ["a", "b"], "parents": {"b": "a"}})
     with pytest.raises(ValueError, match="single bone"):
         metrics.JointAngleError({"name": "bare", "joints": ["a", "b"], "parents": {"b": "a"}})
+    with pytest.raises(UserError, match=r"no metric 'mpjpe_left_wirst'"):
+        metrics.get("mpjpe_left_wirst", skeleton="human36m_17")
+    with pytest.raises(UserError, match=r"no joint or group 'left_wirst'\. Did you .*left_wrist"):
+        metrics.PartError("human36m_17", "left_wirst")
+    with pytest.raises(UserError, match=r"no limb 'left_log'\. Did you mean 'left_leg'"):
+        metrics.LimbLengthError("human36m_17", limb="left_log")
     with pytest.raises(ValueError, match="velocity error needs"):
         metrics.MPJVE().update_state(random_poses(2), random_poses(2))
     with pytest.raises(ValueError, match="`unit` must be one of mm"):
@@ -205,3 +222,49 @@ def test_a_metric_stands_for_itself(skeleton):
     metric = metrics.MPJPE(name="error")
     assert metrics.get(metric) is metric
     assert metrics.get("jae", skeleton=skeletons.get(skeleton)).unit == "deg"
+
+
+def test_one_joint_one_part_one_limb(pair, skeleton):
+    expected = {
+        "mpjpe_left_wrist": functional.mpjpe(*pair, average=False)[..., 13],
+        "mpjpe_left_arm": functional.part_errors(*pair, skeleton)[..., 4],
+        "lle_torso": functional.limb_length_error(*pair, skeleton, average=False)[..., 4],
+    }
+    for name, values in expected.items():
+        metric = metrics.get(name, skeleton=skeleton)
+        assert metric.name == name
+        again = metrics.get(keras.saving.serialize_keras_object(metric))
+        for start in (0, 3):
+            again.update_state(*(array[start : start + 3] for array in pair))
+        np.testing.assert_allclose(result(again), 1000 * values.mean(), rtol=1e-5)
+
+
+def test_some_joints_and_another_threshold(pair):
+    metric = metrics.get(
+        keras.saving.serialize_keras_object(metrics.PCK(threshold=150, joints=[3, 6, 13]))
+    )
+    metric.update_state(*pair)
+    expected = functional.pck(*pair, threshold=0.15, joints=[3, 6, 13]).mean()
+    assert 0 < expected < 1
+    np.testing.assert_allclose(result(metric), 100 * expected, rtol=1e-5)
+
+
+def test_the_spread_of_lengths_does_not_depend_on_the_batches(random_poses, rng):
+    # The people are far apart in size, so that sums of squares would lose their digits.
+    poses = (
+        random_poses(60)[:, :1]
+        * np.linspace(0.999, 1.001, 60, dtype="float32")[:, None, None, None]
+    )
+    poses[:30] *= 40
+    weights = rng.integers(0, 2, size=60)
+    for chosen, weight in ((slice(None), None), (weights > 0, weights)):
+        expected = spread(None, poses[chosen].astype("float64"))
+        for batches in ([0, 60], [0, 1, 2, 7, 60]):
+            metric = metrics.MPSCE("human36m_17")
+            for start, end in pairwise(batches):
+                part = None if weight is None else weight[start:end]
+                metric.update_state(poses[start:end], poses[start:end], sample_weight=part)
+            np.testing.assert_allclose(result(metric), expected, rtol=1e-4)
+    metric = metrics.MPSCE("human36m_17")
+    metric.update_state(poses[:1], poses[:1])
+    assert result(metric) == 0  # one frame has no spread

@@ -62,6 +62,11 @@ MISTAKES = [
         " val_lse.",
     ),
     (
+        "evaluation={metrics: [mpjpe, pck], select: val_pck}",
+        "evaluation.select: got 'val_pck', which is best when it is highest; expected an error, of"
+        " which the lowest is kept, for instance val_mpjpe.",
+    ),
+    (
         "training.precision=mixed_flot16",
         "training.precision: got 'mixed_flot16' (text), expected one of float32, mixed_float16,"
         " mixed_bfloat16. Did you mean 'mixed_float16'?",
