@@ -23,6 +23,7 @@ _ROOMS = (
     "loss_nets",
     "losses",
     "metrics",
+    "negatives",
     "pose_nets",
     "recipes",
     "runs",
@@ -37,7 +38,7 @@ _CLASSES = {
     "Skeleton": "skeletons",
 }
 # The rooms whose classes a `.keras` file may name.
-_SERIALIZABLE = ("layers", "losses", "loss_nets", "metrics", "pose_nets", "training")
+_SERIALIZABLE = ("layers", "losses", "loss_nets", "metrics", "negatives", "pose_nets", "training")
 
 __all__ = ["__version__", *_CLASSES, *_ROOMS]
 

@@ -9,6 +9,23 @@ from keras import ops
 _TINY = 1e-12
 
 
+def norm(gradient: Any) -> Any:
+    """Euclidean norm over everything.
+
+    Args:
+        gradient: Any shape.
+
+    Returns:
+        A scalar.
+
+    Example:
+        >>> import numpy as np
+        >>> float(norm(np.array([[3.0], [4.0]], "float32")))
+        5.0
+    """
+    return ops.sqrt(ops.sum(ops.square(gradient)))
+
+
 def force_ratio(energy_gradient: Any, pose_gradient: Any) -> Any:
     """How hard the energy pulls, against the pose loss.
 
@@ -24,8 +41,7 @@ def force_ratio(energy_gradient: Any, pose_gradient: Any) -> Any:
         >>> round(float(force_ratio(np.full((2, 1, 3), 0.1), np.full((2, 1, 3), 0.4))), 3)
         0.25
     """
-    pull = ops.sqrt(ops.sum(ops.square(energy_gradient)))
-    return pull / (ops.sqrt(ops.sum(ops.square(pose_gradient))) + _TINY)
+    return norm(energy_gradient) / (norm(pose_gradient) + _TINY)
 
 
 def alignment(energy_gradient: Any, y_true: Any, y_pred: Any) -> Any:

@@ -10,7 +10,9 @@ import keras
 from keras import ops
 
 from keras_seal import losses
+from keras_seal.negatives import NegativeMaker, Prediction, Scene, check_makers
 from keras_seal.training import backends, health
+from keras_seal.training.controllers import EnergyWeightController, Observation
 from keras_seal.training.optimizers import PairedOptimizer, serialize_optimizer
 from keras_seal.training.state import NETWORKS, TrainingState
 
@@ -50,6 +52,10 @@ class SEALPose(backends.Steps, keras.Model):
         negatives_pass: `"shared"` makes the loss-net's negatives in the pass that trains the
             pose-net (with its dropout), so a step lifts once. `"inference"` runs a pass of its own
             in inference mode, as published.
+        negatives: What the loss-net scores above the truth: makers of `keras_seal.negatives`, each
+            giving one negative a pose; a `Mix` shares one negative among several makers. By
+            default the pose-net's prediction alone, as published. Truth and negatives go
+            through the loss-net in one pass, whose cost grows with their number.
 
     Raises:
         TypeError: If a network is not a `keras.Model`.
@@ -78,6 +84,7 @@ class SEALPose(backends.Steps, keras.Model):
         loss_net: keras.Model | None = None,
         mode: str = "dynamic",
         negatives_pass: str = "shared",
+        negatives: Any = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -91,7 +98,16 @@ class SEALPose(backends.Steps, keras.Model):
         self.mode = mode
         self.negatives_pass = negatives_pass
         self.training_state = TrainingState(name="training_state")
+        makers = [Prediction()] if negatives is None else negatives
+        self.negatives: list[NegativeMaker] = (
+            [makers] if isinstance(makers, NegativeMaker) else list(makers)
+        )
+        check_makers(self.negatives)
+        for maker in self.negatives:
+            maker.build((None, *pose_net.output_shape[1:]))
         self._energy_schedule: Any = None
+        self._controller: EnergyWeightController | None = None
+        self._gradient_penalty = False
         self.energy_objective: Any = None
         names = ["pose_loss"]
         if loss_net is not None:
@@ -128,6 +144,7 @@ class SEALPose(backends.Steps, keras.Model):
         metrics: Any = None,
         auto_scale_loss: bool = True,
         steps_per_execution: int = 1,
+        gradient_penalty: float = 0.0,
         **kwargs: Any,
     ) -> None:
         """Set how both networks are trained.
@@ -138,13 +155,17 @@ class SEALPose(backends.Steps, keras.Model):
             loss: Pose loss: `"mpjpe"`, `"mse"`, `"l1"`, or any Keras loss.
             loss_net_optimizer: The loss-net's optimizer; another object than `optimizer`.
             energy_objective: `"margin"`, `"nce"`, `"regression"`, or an `EnergyObjective`.
-            energy_weight: Weight of the energy in the pose-net's loss: a number, or a Keras
-                learning-rate schedule called with the step. The current value is the variable
-                `model.energy_weight`, which a callback may assign.
+            energy_weight: Weight of the energy in the pose-net's loss: a number, a Keras
+                learning-rate schedule called with the step, or a controller that finds it while
+                training (`keras_seal.training.ForceRatio`, `AlignmentGuard`). The current value
+                is the variable `model.energy_weight`; where it is a number a callback may assign
+                it.
             metrics: Keras metrics of the poses.
             auto_scale_loss: Under mixed_float16, wrap each optimizer in Keras'
                 `LossScaleOptimizer`. An overflow then skips that network's own update only.
             steps_per_execution: Steps run by one call of the compiled function.
+            gradient_penalty: Weight of the mean of half the squared norm of the energy's gradient
+                at true poses in the loss-net's loss; 0 leaves it out, and saves its cost.
             **kwargs: Further arguments of `keras.Model.compile` (`jit_compile`, ...).
 
         Raises:
@@ -168,13 +189,18 @@ class SEALPose(backends.Steps, keras.Model):
             if isinstance(energy_weight, keras.optimizers.schedules.LearningRateSchedule)
             else None
         )
-        if schedule is None and not (
-            isinstance(energy_weight, (int, float)) and energy_weight >= 0
+        controller = energy_weight if isinstance(energy_weight, EnergyWeightController) else None
+        if (
+            schedule is None
+            and controller is None
+            and not (isinstance(energy_weight, (int, float)) and energy_weight >= 0)
         ):
             raise ValueError(
-                f"energy_weight is {energy_weight!r}: give a number of at least 0, or a "
-                "keras.optimizers.schedules.LearningRateSchedule."
+                f"energy_weight is {energy_weight!r}: give a number of at least 0, a "
+                "keras.optimizers.schedules.LearningRateSchedule, or a controller."
             )
+        if not gradient_penalty >= 0:
+            raise ValueError(f"gradient_penalty is {gradient_penalty}: expected at least 0.")
         # A view, because Keras would take metrics in a plain dict for the model's own.
         self._compile_arguments = MappingProxyType(
             {
@@ -186,13 +212,21 @@ class SEALPose(backends.Steps, keras.Model):
                 "metrics": metrics,
                 "auto_scale_loss": auto_scale_loss,
                 "steps_per_execution": steps_per_execution,
+                "gradient_penalty": gradient_penalty,
                 **kwargs,
             }
         )
         self.energy_objective = objective
         self._energy_schedule = schedule
-        first = float(ops.convert_to_numpy(schedule(0))) if schedule else float(energy_weight)
+        self._controller = controller
+        self._gradient_penalty = gradient_penalty > 0 and loss_net_trains
+        first = 0.0 if controller is not None else energy_weight
+        first = float(ops.convert_to_numpy(schedule(0))) if schedule else float(first)
         self.training_state.set_coefficient("energy_weight", first)
+        for name, value in (controller.memory if controller else {}).items():
+            self.training_state.remember(name, value)
+        if self._gradient_penalty:
+            self.training_state.set_coefficient("gradient_penalty", gradient_penalty)
         for name, value in objective.coefficients.items():
             self.training_state.set_coefficient(name, value)
         pair = PairedOptimizer(
@@ -458,14 +492,20 @@ class SEALPose(backends.Steps, keras.Model):
         )
         loss = pose_loss + regularization
         if self.loss_net is not None:
-            weight = ops.convert_to_tensor(self.energy_weight)
             condition = self._condition(x, y)
-            energy, pull = self._value_and_gradient(
-                lambda p: _mean(self._energy(condition, p, training=False), sample_weight), y_pred
+            (energy, energies), pull_energy = backends.record(
+                self, lambda p: self._mean_energy(condition, p, sample_weight), [], [y_pred]
             )
+            pull = pull_energy(ops.ones_like(energy), ops.zeros_like(energies))[1][0]
+            alignment = ops.mean(health.alignment(pull, y, y_pred))
+            if self._controller is not None:
+                self._control(pull, gradient, alignment)
+            weight = ops.convert_to_tensor(self.energy_weight)
             loss = loss + weight * energy
             found["force_ratio"] = health.force_ratio(weight * pull, gradient)
-            found["alignment"] = ops.mean(health.alignment(pull, y, y_pred))
+            found["alignment"] = alignment
+            if "energies_true" in found:
+                found.update(_compare(found.pop("energies_true"), energies))
             found.setdefault("energy_pred", energy)
             gradient = gradient + weight * pull
         found["pose_loss"] = pose_loss
@@ -480,44 +520,94 @@ class SEALPose(backends.Steps, keras.Model):
         state.step.assign(state.step + 1)
         return self._logs(x, y, y_pred, sample_weight, loss, found)
 
+    def _mean_energy(self, condition: Any, poses: Any, sample_weight: Any) -> tuple[Any, Any]:
+        energies = self._energy(condition, poses, training=False)
+        return _mean(energies, sample_weight), energies
+
+    def _control(self, energy_gradient: Any, pose_gradient: Any, alignment: Any) -> None:
+        """Let the controller set the energy's weight."""
+        state = self.training_state
+        seen = Observation(
+            step=ops.convert_to_tensor(state.step),
+            energy_norm=health.norm(energy_gradient),
+            pose_norm=health.norm(pose_gradient),
+            alignment=alignment,
+        )
+        memory = {name: ops.convert_to_tensor(state.memory[name]) for name in state.memory}
+        weight, memory = self._controller.update(memory, seen)
+        # One infinite gradient must not spoil what is remembered.
+        good = ops.isfinite(weight)
+        for name, value in {**memory, "energy_weight": weight}.items():
+            variable = self.energy_weight if name == "energy_weight" else state.memory[name]
+            variable.assign(ops.where(good, value, ops.convert_to_tensor(variable)))
+
+    def _make_negatives(self, x: Any, y: Any, y_pred: Any) -> list[Any]:
+        """One pose for each true pose from every maker."""
+        prediction = None
+        if any(maker.uses_prediction for maker in self.negatives):
+            if self.negatives_pass == "inference":
+                y_pred = ops.cast(self.pose_net(x, training=False), "float32")
+            prediction = ops.stop_gradient(y_pred)
+
+        def energy_gradient(condition: Any, poses: Any) -> Any:
+            (energies,), pull_back = backends.record(
+                self, lambda p: (self._energy(condition, p, training=False),), [], [poses]
+            )
+            return pull_back(ops.ones_like(energies))[1][0]
+
+        step = ops.convert_to_tensor(self.training_state.step)
+        scene = Scene(self._condition(x, y), y, prediction, step, energy_gradient)
+        return [ops.stop_gradient(maker.make(scene)) for maker in self.negatives]
+
     def _update_loss_net(self, x: Any, y: Any, y_pred: Any, sample_weight: Any) -> dict[str, Any]:
-        """Teach the loss-net to score the truth below the prediction; returns figures to log."""
-        if self.negatives_pass == "inference":
-            negative = ops.stop_gradient(ops.cast(self.pose_net(x, training=False), "float32"))
-        else:
-            negative = ops.stop_gradient(y_pred)
-        objective = self.energy_objective
+        """Teach the loss-net to score the truth below the negatives; returns figures to log.
+
+        Where the prediction is no negative of its own, `energies_true` among them is left to be
+        compared with what the prediction scores later in the step.
+        """
+        made = self._make_negatives(x, y, y_pred)
+        objective, count = self.energy_objective, 1 + len(made)
         coefficients = {
             name: ops.convert_to_tensor(self.training_state.coefficients[name])
             for name in objective.coefficients
         }
-        negatives = negative[None]
-        distances = objective.distances(y, negatives)
+        distances = objective.distances(y, ops.stack(made))
         # One pass over truth and negatives joined along the batch, not one each.
         condition = self._condition(x, y)
-        conditions = ops.concatenate([condition, condition], axis=0)
-        poses = ops.concatenate([y, negative], axis=0)
+        conditions = ops.concatenate([condition] * count, axis=0)
+        poses = ops.concatenate([y, *made], axis=0)
 
-        def step() -> tuple[Any, Any, Any]:
-            energy_true, energy_pred = ops.split(self._energy(conditions, poses, True), 2, axis=0)
+        def step() -> tuple[Any, ...]:
+            energy_true, *energies = ops.split(self._energy(conditions, poses, True), count, axis=0)
             values = objective(
-                energy_true, energy_pred[None], _as_energy(distances, energy_true), **coefficients
+                energy_true, ops.stack(energies), _as_energy(distances, energy_true), **coefficients
             )
             loss = _mean(values, sample_weight) + _total(self.loss_net.losses)
-            return loss, energy_true, energy_pred
+            if self._gradient_penalty:
+                slope = backends.input_gradient(lambda p: self._energy(condition, p, True), y)
+                steepness = 0.5 * ops.sum(ops.square(slope), axis=(-2, -1))
+                penalty = ops.convert_to_tensor(
+                    self.training_state.coefficients["gradient_penalty"]
+                )
+                loss = loss + penalty * _mean(steepness, sample_weight)
+            return loss, energy_true, *energies
 
         variables = self.loss_net.trainable_variables
         with backends.loss_net_randomness(self):
-            (loss, energy_true, energy_pred), pull_back = backends.record(self, step, variables)
+            (loss, energy_true, *energies), pull_back = backends.record(self, step, variables)
         member = self.optimizer.loss_net
         gradients, _ = pull_back(
             member.scale_loss(ops.ones_like(loss)),
             ops.zeros_like(energy_true),
-            ops.zeros_like(energy_pred),
+            *[ops.zeros_like(energy) for energy in energies],
         )
         backends.apply(member, gradients, variables)
         self.training_state.note_loss("loss_net", loss)
-        return {"loss_net_loss": loss, **_compare(energy_true, energy_pred)}
+        found = {"loss_net_loss": loss}
+        for maker, energy in zip(self.negatives, energies, strict=True):
+            if isinstance(maker, Prediction):
+                return {**found, **_compare(energy_true, energy)}
+        return {**found, "energies_true": energy_true}
 
     def seal_test_step(self, data: Any) -> dict[str, Any]:
         """Evaluate one batch.
@@ -565,6 +655,7 @@ class SEALPose(backends.Steps, keras.Model):
             "loss_net": serialize(self.loss_net),
             "mode": self.mode,
             "negatives_pass": self.negatives_pass,
+            "negatives": [serialize(maker) for maker in self.negatives],
         }
 
     @classmethod
@@ -575,6 +666,11 @@ class SEALPose(backends.Steps, keras.Model):
             config[name] = keras.saving.deserialize_keras_object(
                 config[name], custom_objects=custom_objects
             )
+        if config.get("negatives") is not None:
+            config["negatives"] = [
+                keras.saving.deserialize_keras_object(maker, custom_objects=custom_objects)
+                for maker in config["negatives"]
+            ]
         return cls(**config)
 
     def _seeds(self) -> list[Any]:

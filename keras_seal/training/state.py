@@ -13,7 +13,7 @@ NETWORKS = ("pose_net", "loss_net")
 
 @keras.saving.register_keras_serializable(package="keras_seal")
 class TrainingState(keras.layers.Layer):
-    """Coefficients, the step count and the first step with a non-finite loss, as variables.
+    """Coefficients, a controller's memory, the step count, and where a loss first was not finite.
 
     Variables rather than Python numbers: a compiled step sees a change at once, checkpoints
     hold them, and JAX's trainer carries them.
@@ -22,6 +22,8 @@ class TrainingState(keras.layers.Layer):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(trainable=False, dtype="float32", **kwargs)
         self.coefficients: dict[str, Any] = {}
+        # What a controller of the energy's weight keeps from step to step.
+        self.memory: dict[str, Any] = {}
         self.step = self._scalar("step", 0, "int32")
         self.first_bad = {name: self._scalar(f"first_bad_{name}", -1, "int32") for name in NETWORKS}
         self.built = True
@@ -44,10 +46,22 @@ class TrainingState(keras.layers.Layer):
             name: Name of the coefficient.
             value: Its value.
         """
-        if name in self.coefficients:
-            self.coefficients[name].assign(value)
+        self._set(self.coefficients, name, value)
+
+    def remember(self, name: str, value: float) -> None:
+        """Set a scalar of a controller's memory, creating its variable when it is new.
+
+        Args:
+            name: Name of the scalar.
+            value: Its value.
+        """
+        self._set(self.memory, name, value)
+
+    def _set(self, group: dict[str, Any], name: str, value: float) -> None:
+        if name in group:
+            group[name].assign(value)
         else:
-            self.coefficients[name] = self._scalar(name, value, "float32")
+            group[name] = self._scalar(name, value, "float32")
 
     def note_loss(self, network: str, loss: Any) -> None:
         """Remember the step if this is the network's first non-finite loss.

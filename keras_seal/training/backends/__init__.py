@@ -5,6 +5,7 @@ Each module gives the same names:
 - `Steps`: a mixin whose `train_step` and `test_step` have the form that Keras' trainer of that
   backend calls, and hand over to `seal_train_step` and `seal_test_step`;
 - `record`: run a function and keep what is needed to pull gradients back through it;
+- `input_gradient`: a gradient by an input that may be differentiated once more;
 - `apply`: let an optimizer update variables, inside a training step;
 - `replicas`: how many copies of the model share a step;
 - `check_compile`: refuse what Keras' trainer of that backend cannot do;
@@ -22,6 +23,7 @@ if _BACKEND == "tensorflow":
         Steps,
         apply,
         check_compile,
+        input_gradient,
         loss_net_randomness,
         random_state,
         record,
@@ -34,6 +36,7 @@ elif _BACKEND == "jax":
         Steps,
         apply,
         check_compile,
+        input_gradient,
         loss_net_randomness,
         random_state,
         record,
@@ -46,6 +49,7 @@ elif _BACKEND == "torch":
         Steps,
         apply,
         check_compile,
+        input_gradient,
         loss_net_randomness,
         random_state,
         record,
@@ -63,6 +67,7 @@ __all__ = [
     "Steps",
     "apply",
     "check_compile",
+    "input_gradient",
     "loss_net_randomness",
     "random_state",
     "record",

@@ -51,6 +51,23 @@ def record(
     return outputs, pull_back
 
 
+def input_gradient(function: Callable[[Any], Any], tensor: Any) -> Any:
+    """Gradient of the sum of `function(tensor)`, inside a function that is differentiated itself.
+
+    Args:
+        function: Returns a tensor.
+        tensor: To differentiate by.
+
+    Returns:
+        The shape of `tensor`; a surrounding `record` sees what it depends on.
+    """
+    tensor = tf.convert_to_tensor(tensor)
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(tensor)
+        value = function(tensor)
+    return tape.gradient(value, tensor)
+
+
 def apply(optimizer: Any, gradients: list, variables: Sequence[Any]) -> None:
     """Let the optimizer update the variables.
 

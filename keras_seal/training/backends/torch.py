@@ -58,6 +58,21 @@ def record(
     return tuple(o.detach() for o in outputs), pull_back
 
 
+def input_gradient(function: Callable[[Any], Any], tensor: Any) -> Any:
+    """Gradient of the sum of `function(tensor)`, inside a function that is differentiated itself.
+
+    Args:
+        function: Returns a tensor.
+        tensor: To differentiate by.
+
+    Returns:
+        The shape of `tensor`; a surrounding `record` sees what it depends on.
+    """
+    with torch.enable_grad():
+        leaf = tensor.detach().requires_grad_(True)
+        return torch.autograd.grad(function(leaf).sum(), leaf, create_graph=True)[0]
+
+
 def apply(optimizer: Any, gradients: list, variables: Sequence[Any]) -> None:
     """Let the optimizer update the variables."""
     with torch.no_grad():
