@@ -7,7 +7,9 @@ from typing import Any
 from keras_seal.errors import UserError, nearest
 from keras_seal.pose_nets.base import PoseNet
 from keras_seal.pose_nets.costs import flops_per_frame, published_costs
+from keras_seal.pose_nets.d3dp import D3DP
 from keras_seal.pose_nets.graph_mlp import GraphMLP
+from keras_seal.pose_nets.hypotheses import aggregate
 from keras_seal.pose_nets.joint_former import JointFormer
 from keras_seal.pose_nets.ktp_former import KTPFormer
 from keras_seal.pose_nets.large_simple_baseline import LargeSimpleBaseline
@@ -22,6 +24,7 @@ from keras_seal.pose_nets.simple_baseline import SimpleBaseline
 from keras_seal.pose_nets.video_pose_3d import VideoPose3D
 
 __all__ = [
+    "D3DP",
     "PSTMO",
     "GraphMLP",
     "JointFormer",
@@ -36,6 +39,7 @@ __all__ = [
     "SemGCN",
     "SimpleBaseline",
     "VideoPose3D",
+    "aggregate",
     "catalogue",
     "flops_per_frame",
     "from_preset",
@@ -53,6 +57,7 @@ _CLASSES: dict[str, type[PoseNet]] = {
         LargeSimpleBaseline,
         PSTMO,
         KTPFormer,
+        D3DP,
         PoseFormerV2,
         MixSTE,
         PoseFormer,
