@@ -11,11 +11,23 @@ from keras_seal.errors import UserError
 
 
 @click.command("convert")
-@click.argument("checkpoint", type=click.Path(path_type=Path))
+@click.argument(
+    "checkpoints",
+    metavar="CHECKPOINT...",
+    nargs=-1,
+    required=True,
+    type=click.Path(path_type=Path),
+)
 @click.option("--pose-net", required=True, metavar="NAME", help="Class or preset of the pose-net.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The .keras file.")
 @click.option("--skeleton", help="Skeleton, if not the one the published weights are for.")
 @click.option("--key", help="Key of the weights in the file, if not one of the usual ones.")
+@click.option(
+    "--statistics",
+    type=click.Path(path_type=Path),
+    metavar="FILE.npz",
+    help="Statistics that standardised weights were trained with.",
+)
 @click.option(
     "--set",
     "overrides",
@@ -26,11 +38,12 @@ from keras_seal.errors import UserError
 @click.option("--allow-missing", is_flag=True, help="Leave weights that are missing as they start.")
 @backends.option
 def command(
-    checkpoint: Path,
+    checkpoints: tuple[Path, ...],
     pose_net: str,
     out: Path,
     skeleton: str | None,
     key: str | None,
+    statistics: Path | None,
     overrides: tuple[str, ...],
     allow_missing: bool,
     backend: str | None,
@@ -38,6 +51,13 @@ def command(
     """Turn a published PyTorch CHECKPOINT into a .keras file; nothing in it is run.
 
     Every name is reported: used, skipped with the reason, or missing. What does not fit is refused.
+    JointFormer's stages have a file each: give both.
+
+    SimpleBaseline weights of 3d_pose_baseline_pytorch (32 numbers in, 48 out) are standardised by
+    the mean and deviation of their training set, which --statistics takes from an .npz file:
+    keypoint_mean and keypoint_deviation, each (16, 2), in pixels, pose_mean and pose_deviation,
+    each (16, 3), in millimetres (the 17 joints of Human3.6M, of the keypoints without the nose, of
+    the poses without the root), and image_size, width and height in pixels.
     """
     from keras_seal.recipes import parse_override
 
@@ -53,10 +73,11 @@ def command(
 
     with without_tensorflow_chatter():
         done = converting.convert(
-            checkpoint,
+            checkpoints,
             pose_net,
             skeleton=skeleton,
             key=key,
+            statistics=statistics,
             options=options,
             allow_missing=allow_missing,
         )

@@ -50,8 +50,8 @@ def get(name: str) -> ModuleType:
         name: Class name of the pose-net.
 
     Returns:
-        A module with `NAME`, `infer_config`, `targets` and `IGNORED`, as
-        `keras_seal.interop.base` describes them.
+        A module with `NAME`, `LICENCE`, `NORMALISATION`, `infer_config`, `targets` and `IGNORED`,
+        as `keras_seal.interop.base` describes them.
 
     Raises:
         UserError: If there is none.

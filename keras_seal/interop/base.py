@@ -1,8 +1,11 @@
 """From the arrays of a PyTorch state dict to the variables of a Keras net, name by name.
 
-Each converter is a module with `NAME` (of the pose-net's class), `infer_config(shapes)` (its
-constructor arguments, read off names and shapes), `targets(net)` (where each name goes) and
-`IGNORED` (names that are left out, with the reason). The functions here are the words it uses.
+Each converter is a module with `NAME` (of the pose-net's class), `LICENCE` and `NORMALISATION` (of
+published weights, for people to read), `infer_config(shapes)` (the net's constructor arguments,
+read off names and shapes), `targets(net)` (where each name goes) and `IGNORED` (names that are left
+out, with the reason). Where published weights come in several files, `join(parts)` makes one state
+dict of theirs; where coordinates are standardised, `with_statistics(state_dict, arrays)` folds in
+the arrays that `STATISTICS` names. The functions here are the words it uses.
 """
 
 from __future__ import annotations

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import zipfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from keras_seal import files, interop, pose_nets, skeletons
 from keras_seal.errors import UserError
 from keras_seal.interop.base import Report, load_state_dict, strip_prefix
 from keras_seal.interop.checkpoints import Checkpoint, read_checkpoint
-
-# Said of every net whose converter says nothing else.
-_METRES = (
-    "keypoints: x in [-1, 1] over the image's width, y by the same scale; poses: metres, camera"
-    " space, relative to the root"
-)
 
 
 @dataclass(frozen=True)
@@ -26,12 +23,12 @@ class Conversion:
     Args:
         net: The net with its weights.
         report: What became of each name.
-        checkpoint: What was read.
+        checkpoints: What was read, a checkpoint a file.
     """
 
     net: pose_nets.PoseNet
     report: Report
-    checkpoint: Checkpoint
+    checkpoints: tuple[Checkpoint, ...]
 
     def lines(self) -> list[str]:
         """Say it, for people.
@@ -50,32 +47,38 @@ class Conversion:
             said.append(f"Skipped {len(names)} ({reason}): {', '.join(names)}")
         if self.report.missing:
             said.append(f"Missing, left at their start: {', '.join(self.report.missing)}")
-        if self.checkpoint.stand_ins:
+        stand_ins = dict.fromkeys(name for each in self.checkpoints for name in each.stand_ins)
+        if stand_ins:
             said.append(
                 "Not read, for reading them would run code in the file (nothing was run):"
-                f" {', '.join(self.checkpoint.stand_ins)}"
+                f" {', '.join(stand_ins)}"
             )
         return said
 
 
 def convert(
-    path: str | Path,
+    path: str | Path | Sequence[str | Path],
     pose_net: str,
     *,
     skeleton: Any = None,
     key: str | None = None,
+    statistics: str | Path | None = None,
     options: Mapping[str, Any] | None = None,
     allow_missing: bool = False,
 ) -> Conversion:
     """Read a published checkpoint into a pose-net.
 
     Args:
-        path: The file.
+        path: The file; several where the net's stages have one each.
         pose_net: Class name of the pose-net, or one of its presets.
         skeleton: Skeleton, where it is not the one that the published weights are for.
         key: Key of the weights in the file, where it is not one of the usual ones.
         options: Constructor arguments that the weights do not tell.
         allow_missing: Whether weights may be missing in the file.
+
+        statistics: An `.npz` file with the statistics that the weights' coordinates are
+            standardised with, for nets that need them: the converter's `STATISTICS` names its
+            arrays.
 
     Returns:
         The net and what became of each name. `net.provenance` tells where the weights come from.
@@ -85,26 +88,45 @@ def convert(
     """
     name, preset = _class_of(pose_net)
     converter = interop.get(name)
-    checkpoint = read_checkpoint(path, key)
-    tensors = strip_prefix(checkpoint.tensors)
+    paths = [path] if isinstance(path, str | Path) else list(path)
+    checkpoints = tuple(read_checkpoint(each, key) for each in paths)
+    parts = [strip_prefix(checkpoint.tensors) for checkpoint in checkpoints]
+    if hasattr(converter, "join"):
+        tensors = converter.join(parts)
+    elif len(parts) == 1:
+        (tensors,) = parts
+    else:
+        raise UserError(f"The weights of a {name} are in one file, but {len(parts)} are given.")
+    origin = {}
+    if statistics is not None:
+        tensors = _with_statistics(converter, tensors, statistics)
+        origin = {
+            "statistics": Path(statistics).name,
+            "statistics_sha256": files.sha256(statistics),
+        }
     found = converter.infer_config({key: array.shape for key, array in tensors.items()})
     arguments = {**preset, **found, **(options or {})}
     if skeleton is not None:
         arguments["skeleton"] = skeleton
     arguments["skeleton"] = skeletons.get(arguments["skeleton"])
     provenance = {
-        "file": Path(path).name,
-        "sha256": files.sha256(path),
-        "licence": getattr(converter, "LICENCE", "not known: ask the authors of the weights"),
-        "normalisation": getattr(converter, "NORMALISATION", _METRES),
+        "file": ", ".join(Path(each).name for each in paths),
+        "sha256": ", ".join(files.sha256(each) for each in paths),
+        **origin,
+        "licence": converter.LICENCE,
+        "normalisation": converter.NORMALISATION,
         "skeleton": arguments["skeleton"].name,
-        **{f"checkpoint_{name}": value for name, value in checkpoint.facts.items()},
+        **{
+            f"checkpoint_{fact}": value
+            for checkpoint in checkpoints
+            for fact, value in checkpoint.facts.items()
+        },
     }
     net = pose_nets.get(name, **arguments, provenance=provenance)
     report = load_state_dict(
         net, tensors, converter.targets(net), converter.IGNORED, allow_missing=allow_missing
     )
-    return Conversion(net, report, checkpoint)
+    return Conversion(net, report, checkpoints)
 
 
 def save(conversion: Conversion, out: str | Path) -> Path:
@@ -139,3 +161,28 @@ def _class_of(pose_net: str) -> tuple[str, dict[str, Any]]:
             return name, dict(presets[pose_net]["config"])
     interop.get(pose_net)  # says which names there are
     raise UserError(f"There is no pose-net '{pose_net}'.")
+
+
+def _with_statistics(
+    converter: Any, tensors: dict[str, np.ndarray], path: str | Path
+) -> dict[str, np.ndarray]:
+    if not hasattr(converter, "STATISTICS"):
+        raise UserError(
+            f"The weights of a {converter.NAME} are not standardised: they need no statistics."
+        )
+    path, names = Path(path), converter.STATISTICS
+    if not path.is_file():
+        raise UserError(f"There is no file '{path}' with statistics.")
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        raise UserError(
+            f"'{path}' is not an .npz file of plain arrays ({error}); it holds {', '.join(names)}."
+        ) from error
+    if set(arrays) != set(names):
+        raise UserError(
+            f"Statistics of a {converter.NAME} are the arrays {', '.join(names)}; '{path}' holds"
+            f" {', '.join(sorted(arrays)) or 'none'}."
+        )
+    return converter.with_statistics(tensors, arrays)

@@ -6,10 +6,11 @@ from typing import Any
 
 from keras_seal.interop import base
 from keras_seal.interop.mix_ste import blocks_and_head
-from keras_seal.interop.shapes import Shapes, count, published_skeleton, shape_of
+from keras_seal.interop.shapes import METRES, Shapes, count, published_skeleton, shape_of
 
 NAME = "KTPFormer"
 LICENCE = "none: the repository names no licence, all rights are its authors'"
+NORMALISATION = METRES
 IGNORED: dict[str, str] = {}
 
 

@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 
 from keras_seal.interop import base
-from keras_seal.interop.shapes import Shapes, count, published_skeleton, shape_of
+from keras_seal.interop.shapes import METRES, Shapes, count, published_skeleton, shape_of
 
 NAME = "ModulatedGCN"
+LICENCE = "none: the repository names no licence, all rights are its authors'"
+NORMALISATION = METRES
 IGNORED: dict[str, str] = {}
 
 

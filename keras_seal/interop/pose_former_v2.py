@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from keras_seal.interop import base
-from keras_seal.interop.shapes import Shapes, count, published_skeleton, shape_of
+from keras_seal.interop.shapes import METRES, Shapes, count, published_skeleton, shape_of
 
 NAME = "PoseFormerV2"
 LICENCE = "MIT (the repository's)"
+NORMALISATION = METRES
 IGNORED: dict[str, str] = {}
 
 

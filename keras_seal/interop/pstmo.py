@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from keras_seal.interop import base
-from keras_seal.interop.shapes import Shapes, count, published_skeleton, shape_of
+from keras_seal.interop.shapes import METRES, Shapes, count, published_skeleton, shape_of
 
 NAME = "PSTMO"
 LICENCE = "MIT (the repository's)"
+NORMALISATION = METRES
 IGNORED: dict[str, str] = {
     r"Transformer(_reduce|_dec)?\.model\.norm\.(a_2|b_2)": "a last norm that is never applied",
     r"fcn_1\..*": "the poses of all frames, where the net gives the centre one (out_frames=1)",

@@ -6,10 +6,11 @@ from typing import Any
 
 from keras_seal.errors import UserError
 from keras_seal.interop import base
-from keras_seal.interop.shapes import Shapes, count, published_skeleton, shape_of
+from keras_seal.interop.shapes import METRES, Shapes, count, published_skeleton, shape_of
 
 NAME = "SemGCN"
 LICENCE = "Apache-2.0 (the repository's)"
+NORMALISATION = METRES
 IGNORED: dict[str, str] = {}
 
 

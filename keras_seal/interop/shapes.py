@@ -9,6 +9,12 @@ from keras_seal.errors import UserError
 
 Shapes = Mapping[str, tuple[int, ...]]
 
+# What most published nets take and give, and all nets here.
+METRES = (
+    "keypoints: x in [-1, 1] over the image's width, y by the same scale; poses: metres, camera"
+    " space, relative to the root"
+)
+
 # The skeletons that the published checkpoints are for.
 _BY_JOINTS = {16: "human36m_16", 17: "human36m_17", 133: "h3wb_133"}
 

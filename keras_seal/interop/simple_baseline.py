@@ -6,8 +6,9 @@ The two have the same names and different units.
 - 3d_pose_baseline_pytorch: 16 keypoints and 16 of 17 joints (no root), every coordinate
   standardised by the mean and deviation of its training set: pixels in, millimetres out. The
   statistics are not in the checkpoint, and without them its weights mean nothing to a net that
-  works in metres. `to_metres` folds them into the first and the last matrix, exactly; weights
-  that did not go through it are refused.
+  works in metres. `to_metres` folds them into the first and the last matrix, exactly (and
+  `keras-seal convert --statistics FILE.npz` calls it); weights that did not go through it are
+  refused.
 
 In both, the root is not predicted but put at zero: its row of the last matrix becomes zero.
 """
@@ -23,11 +24,14 @@ import numpy as np
 from keras_seal import skeletons
 from keras_seal.errors import UserError
 from keras_seal.interop import base
-from keras_seal.interop.shapes import Shapes, count, published_skeleton, shape_of
+from keras_seal.interop.shapes import METRES, Shapes, count, published_skeleton, shape_of
 
 NAME = "SimpleBaseline"
 LICENCE = "MIT or Apache-2.0 (of 3d_pose_baseline_pytorch and SemGCN, in that order)"
+NORMALISATION = METRES
 IGNORED: dict[str, str] = {}
+# Of a file with statistics: as `Standardization` describes them.
+STATISTICS = ("keypoint_mean", "keypoint_deviation", "pose_mean", "pose_deviation", "image_size")
 
 # In front of the names that `to_metres` gives, so that its weights cannot be taken for others.
 _METRES = "metres."
@@ -49,7 +53,7 @@ class Standardization:
     keypoint_deviation: np.ndarray
     pose_mean: np.ndarray
     pose_deviation: np.ndarray
-    image_size: tuple[int, int] = (1000, 1000)
+    image_size: tuple[float, float] = (1000, 1000)
 
     def __post_init__(self) -> None:
         shapes = {"keypoint": (16, 2), "pose": (16, 3)}
@@ -116,6 +120,34 @@ def to_metres(
     return {f"{_METRES}{name}": array for name, array in folded.items()}
 
 
+def with_statistics(
+    state_dict: Mapping[str, np.ndarray], arrays: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Fold the standardisation of a checkpoint in, statistics as a file holds them.
+
+    Args:
+        state_dict: Weights of 3d_pose_baseline_pytorch, arrays by name.
+        arrays: The arrays that `STATISTICS` names.
+
+    Returns:
+        As `to_metres`.
+
+    Raises:
+        UserError: If these are other weights, or an array has another shape.
+    """
+    for name in STATISTICS:
+        if np.asarray(arrays[name]).dtype.kind not in "fiu":
+            raise UserError(f"`{name}` holds numbers, got {np.asarray(arrays[name]).dtype}.")
+    size = np.asarray(arrays["image_size"])
+    if size.shape != (2,) or not (size > 0).all():
+        raise UserError(
+            f"`image_size` is the width and height of the images, in pixels, got {size.tolist()}."
+        )
+    width, height = (float(length) for length in size)
+    others = {name: arrays[name] for name in STATISTICS if name != "image_size"}
+    return to_metres(state_dict, Standardization(**others, image_size=(width, height)))
+
+
 def infer_config(shapes: Shapes) -> dict[str, Any]:
     """Read the constructor arguments off a state dict.
 
@@ -132,8 +164,8 @@ def infer_config(shapes: Shapes) -> dict[str, Any]:
     if _standardized(shapes):
         raise UserError(
             "These weights take and give standardised coordinates, and the statistics they were"
-            " trained with are not among them: fold those in first with"
-            " keras_seal.interop.simple_baseline.to_metres."
+            " trained with are not among them: give those along with --statistics, or fold them"
+            " in first with keras_seal.interop.simple_baseline.to_metres."
         )
     prefix = _METRES if f"{_METRES}w1.weight" in shapes else ""
     units, inputs = shape_of(shapes, f"{prefix}w1.weight", NAME)

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from keras_seal.interop import base
-from keras_seal.interop.shapes import Shapes, count, published_skeleton, shape_of
+from keras_seal.interop.shapes import METRES, Shapes, count, published_skeleton, shape_of
 
 NAME = "VideoPose3D"
 LICENCE = "CC BY-NC 4.0 (the repository's): not for commercial use"
+NORMALISATION = METRES
 IGNORED: dict[str, str] = {}
 
 

@@ -226,6 +226,32 @@ def test_non_local_block(joint_axis, rng):
     np.testing.assert_allclose(outputs, expected, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("joint_axis", [-2, 0])
+def test_gaussian_non_local_block(joint_axis, rng):
+    x = rng.standard_normal((3, J, 6)).astype("float32")
+    inputs = x if joint_axis else x.swapaxes(0, 1).copy()
+
+    def make(**more):
+        return layers.GaussianNonLocalBlock(joint_axis=joint_axis, **more)
+
+    np.testing.assert_array_equal(to_numpy(make()(inputs)), inputs)
+    layer = check_layer(make, inputs, inputs.shape)
+    w = weights_of(layer)
+    maps = x @ w["maps_kernel"] + w["maps_bias"]
+    theta, phi, g = maps[..., :3], maps[..., 3:6], maps[..., 6:]
+    mixed = np.zeros((3, J, 3))
+    for i in range(J):
+        logits = np.stack([(theta[:, i] * phi[:, j]).sum(-1) for j in range(J)], -1)
+        weights = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+        mixed[:, i] = sum(weights[:, j, None] * g[:, j] for j in range(J))
+    mixed = mixed @ w["output_kernel"] + w["output_bias"]
+    mixed = (mixed - w["moving_mean"]) / np.sqrt(w["moving_variance"] + 1e-5)
+    expected = x + mixed * w["gamma"] + w["beta"]
+    outputs = to_numpy(layer(inputs))
+    outputs = outputs if joint_axis else outputs.swapaxes(0, 1)
+    np.testing.assert_allclose(outputs, expected, rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize("name", skeletons.names())
 def test_pooling_groups_hold_each_joint_once(name):
     skeleton = skeletons.get(name)

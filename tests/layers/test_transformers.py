@@ -22,6 +22,13 @@ from tests.checks import check_layer, randomize, to_numpy
     "make, shape, output_shape",
     [
         (lambda **k: SelfAttention(2, axis=-3, qkv_bias=False, **k), (2, 5, 3, 8), None),
+        (
+            lambda **k: SelfAttention(
+                2, head_channels=3, projection_bias=False, kernel_initializer="he_normal", **k
+            ),
+            (2, 5, 8),
+            None,
+        ),
         (lambda **k: FeedForward(6, activation="relu", dropout=0.1, **k), (2, 3, 4), None),
         (
             lambda **k: TransformerBlock(
@@ -69,6 +76,19 @@ def test_attention_on_either_axis_against_numpy(axis, rng):
     expected = attention(tokens.reshape(-1, *tokens.shape[2:]), w, 4).reshape(tokens.shape)
     expected = expected if axis == -2 else expected.swapaxes(1, 2)
     np.testing.assert_allclose(to_numpy(layer(x)), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("initializer", [None, "glorot_uniform"])
+def test_no_two_matrices_start_with_the_same_numbers(initializer):
+    attention = SelfAttention(2, kernel_initializer=initializer)
+    feed_forward = FeedForward(8, kernel_initializer=initializer)
+    for layer, one, other in (
+        (attention, "qkv", "projection"),
+        (feed_forward, "expand", "contract"),
+    ):
+        layer.build((None, 5, 8))
+        first, second = (to_numpy(getattr(layer, name).kernel).ravel() for name in (one, other))
+        assert not np.allclose(first[:64] / first.std(), second[:64] / second.std())
 
 
 def test_block_without_branches_is_the_identity(rng):
