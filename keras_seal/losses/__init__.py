@@ -9,6 +9,7 @@ from keras_seal.losses.energy import (
     get_objective,
 )
 from keras_seal.losses.pose import L1, MPJPE, MSE, PoseLoss, get
+from keras_seal.losses.terms import TERMS, PoseTerms
 
 __all__ = [
     "DISTANCES",
@@ -16,10 +17,12 @@ __all__ = [
     "MPJPE",
     "MSE",
     "NCE",
+    "TERMS",
     "EnergyObjective",
     "EnergyRegression",
     "MarginRanking",
     "PoseLoss",
+    "PoseTerms",
     "get",
     "get_objective",
     "l1",
