@@ -5,7 +5,8 @@ published weights, for people to read), `infer_config(shapes)` (the net's constr
 read off names and shapes), `targets(net)` (where each name goes) and `IGNORED` (names that are left
 out, with the reason). Where published weights come in several files, `join(parts)` makes one state
 dict of theirs; where coordinates are standardised, `with_statistics(state_dict, arrays)` folds in
-the arrays that `STATISTICS` names. The functions here are the words it uses.
+the arrays that `STATISTICS` names; where `IMAGE_SPACE` is true, the weights say positions in the
+image, and the net is put into an `ImageSpaceAdapter`. The functions here are the words it uses.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from keras_seal import files, interop, pose_nets, skeletons
 from keras_seal.errors import UserError
 from keras_seal.interop.base import Report, load_state_dict, strip_prefix
 from keras_seal.interop.checkpoints import Checkpoint, read_checkpoint
+from keras_seal.pose_nets import image_space
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,11 @@ class Conversion:
         Returns:
             Lines of text.
         """
+        name = type(self.net).__name__
+        if isinstance(self.net, pose_nets.ImageSpaceAdapter):
+            name = f"{name} of {type(self.net.net).__name__}"
         said = [
-            f"{type(self.net).__name__} with {self.net.count_params():,} parameters:"
+            f"{name} with {self.net.count_params():,} parameters:"
             f" {len(self.report.used)} entries used."
         ]
         reasons: dict[str, list[str]] = {}
@@ -73,15 +77,16 @@ def convert(
         pose_net: Class name of the pose-net, or one of its presets.
         skeleton: Skeleton, where it is not the one that the published weights are for.
         key: Key of the weights in the file, where it is not one of the usual ones.
-        options: Constructor arguments that the weights do not tell.
-        allow_missing: Whether weights may be missing in the file.
-
         statistics: An `.npz` file with the statistics that the weights' coordinates are
             standardised with, for nets that need them: the converter's `STATISTICS` names its
             arrays.
+        options: Constructor arguments that the weights do not tell; for weights that say positions
+            in the image, those of `ImageSpaceAdapter` among them, one of which is needed.
+        allow_missing: Whether weights may be missing in the file.
 
     Returns:
         The net and what became of each name. `net.provenance` tells where the weights come from.
+        Its poses are metres: nets that say positions in the image are in an `ImageSpaceAdapter`.
 
     Raises:
         UserError: The file cannot be read, or does not fit the net; nothing half-loaded is given.
@@ -105,7 +110,9 @@ def convert(
             "statistics_sha256": files.sha256(statistics),
         }
     found = converter.infer_config({key: array.shape for key, array in tensors.items()})
-    arguments = {**preset, **found, **(options or {})}
+    options = dict(options or {})
+    scale = _scale(options) if getattr(converter, "IMAGE_SPACE", False) else None
+    arguments = {**preset, **found, **options}
     if skeleton is not None:
         arguments["skeleton"] = skeleton
     arguments["skeleton"] = skeletons.get(arguments["skeleton"])
@@ -114,7 +121,7 @@ def convert(
         "sha256": ", ".join(files.sha256(each) for each in paths),
         **origin,
         "licence": converter.LICENCE,
-        "normalisation": converter.NORMALISATION,
+        "normalisation": _units(converter.NORMALISATION, scale),
         "skeleton": arguments["skeleton"].name,
         **{
             f"checkpoint_{fact}": value
@@ -122,10 +129,14 @@ def convert(
             for fact, value in checkpoint.facts.items()
         },
     }
-    net = pose_nets.get(name, **arguments, provenance=provenance)
+    # The outermost net tells where its weights come from.
+    inside = {"provenance": provenance} if scale is None else {}
+    net = pose_nets.get(name, **arguments, **inside)
     report = load_state_dict(
         net, tensors, converter.targets(net), converter.IGNORED, allow_missing=allow_missing
     )
+    if scale is not None:
+        net = pose_nets.ImageSpaceAdapter(net, **scale, provenance=provenance)
     return Conversion(net, report, checkpoints)
 
 
@@ -161,6 +172,20 @@ def _class_of(pose_net: str) -> tuple[str, dict[str, Any]]:
             return name, dict(presets[pose_net]["config"])
     interop.get(pose_net)  # says which names there are
     raise UserError(f"There is no pose-net '{pose_net}'.")
+
+
+def _scale(options: dict[str, Any]) -> dict[str, Any]:
+    """Take the arguments of an `ImageSpaceAdapter` out of the options."""
+    names = (*image_space.OPTIONS, "input_channels")
+    scale = {name: options.pop(name) for name in names if name in options}
+    image_space.check_scale(**{name: scale.get(name) for name in image_space.OPTIONS})
+    return scale
+
+
+def _units(normalisation: str, scale: Mapping[str, Any] | None) -> str:
+    names = [name for name in image_space.OPTIONS if name in (scale or {})]
+    given = [f"{name}={scale[name]}" for name in names] if scale else []
+    return f"{normalisation} by {', '.join(given)}" if given else normalisation
 
 
 def _with_statistics(

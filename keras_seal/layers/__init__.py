@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from keras_seal.layers.adaptive_fusion import AdaptiveFusion
 from keras_seal.layers.cheb_graph_conv import ChebGraphConv
 from keras_seal.layers.deviation_normalization import DeviationNormalization
 from keras_seal.layers.discrete_cosine import DiscreteCosine
@@ -33,6 +34,7 @@ from keras_seal.layers.transformer_block import TransformerBlock
 from keras_seal.layers.weighted_mean import WeightedMean
 
 __all__ = [
+    "AdaptiveFusion",
     "ChebGraphConv",
     "DeviationNormalization",
     "DiscreteCosine",

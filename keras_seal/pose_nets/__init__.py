@@ -8,13 +8,16 @@ from keras_seal.errors import UserError, nearest
 from keras_seal.pose_nets.base import PoseNet
 from keras_seal.pose_nets.costs import flops_per_frame, published_costs
 from keras_seal.pose_nets.d3dp import D3DP
+from keras_seal.pose_nets.dstformer import DSTformer
 from keras_seal.pose_nets.graph_mlp import GraphMLP
 from keras_seal.pose_nets.hypotheses import aggregate
+from keras_seal.pose_nets.image_space import ImageSpaceAdapter
 from keras_seal.pose_nets.joint_former import JointFormer
 from keras_seal.pose_nets.ktp_former import KTPFormer
 from keras_seal.pose_nets.large_simple_baseline import LargeSimpleBaseline
 from keras_seal.pose_nets.mix_ste import MixSTE
 from keras_seal.pose_nets.modulated_gcn import ModulatedGCN
+from keras_seal.pose_nets.motion_ag_former import MotionAGFormer
 from keras_seal.pose_nets.pose_former import PoseFormer
 from keras_seal.pose_nets.pose_former_v2 import PoseFormerV2
 from keras_seal.pose_nets.pstmo import PSTMO
@@ -26,13 +29,16 @@ from keras_seal.pose_nets.video_pose_3d import VideoPose3D
 __all__ = [
     "D3DP",
     "PSTMO",
+    "DSTformer",
     "GraphMLP",
+    "ImageSpaceAdapter",
     "JointFormer",
     "KTPFormer",
     "LargeSimpleBaseline",
     "MaskedKeypoints",
     "MixSTE",
     "ModulatedGCN",
+    "MotionAGFormer",
     "PoseFormer",
     "PoseFormerV2",
     "PoseNet",
@@ -55,6 +61,8 @@ _CLASSES: dict[str, type[PoseNet]] = {
         GraphMLP,
         JointFormer,
         LargeSimpleBaseline,
+        MotionAGFormer,
+        DSTformer,
         PSTMO,
         KTPFormer,
         D3DP,

@@ -12,7 +12,13 @@ from keras_seal.data import PoseWindows, sources
 _ATTENTION = {"num_blocks": 1, "num_heads": 2}
 SMALL = {
     "D3DP": {"num_frames": 3, "channels": 16, **_ATTENTION},
-    "DSTformer": {"num_frames": 3, "channels": 16, **_ATTENTION, "representation": 16},
+    "DSTformer": {
+        "num_frames": 3,
+        "channels": 16,
+        "num_layers": 1,
+        "num_heads": 2,
+        "representation": 16,
+    },
     "GraphMLP": {"num_frames": 3, "filters": 8, "num_blocks": 1, "joint_units": 8},
     "JointFormer": {"channels": 16, **_ATTENTION, "head_channels": 8, "hidden": 16},
     "KTPFormer": {"num_frames": 3, "channels": 16, **_ATTENTION},
