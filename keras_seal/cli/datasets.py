@@ -46,25 +46,18 @@ def list_datasets(data_dir: Path | None) -> None:
     from keras_seal import datasets
     from keras_seal.datasets import library
 
-    table = Table()
-    for column in ("data set", "variant", "what it is", "licence of the files", "prepared as"):
-        table.add_column(column)
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in ("variant", "what it is", "prepared as"):
+        table.add_column(column, overflow="fold")
     for name in datasets.names():
         builder = datasets.get(name)
+        there = library.prepared_variants(builder, data_dir)
+        table.add_row(f"[bold]{name}[/]", f"[italic]Licence: {builder.LICENCE}[/]", "")
         for config in builder.BUILDER_CONFIGS:
-            there = [
-                each
-                for each in datasets.FORMATS
-                if library.prepared_folder(builder, config, each, data_dir).is_dir()
-            ]
-            first = config is builder.BUILDER_CONFIGS[0]
-            table.add_row(
-                name if first else "",
-                config.name,
-                config.description,
-                builder.LICENCE if first else "",
-                ", ".join(there),
-            )
+            forms = there.pop(config.name, [])
+            table.add_row(f"  {config.name}", config.description, ", ".join(forms) or "-")
+        for variant, forms in there.items():
+            table.add_row(f"  {variant}", "Prepared with changed options.", ", ".join(forms))
     Console().print(table)
 
 
@@ -192,10 +185,7 @@ def verify(
     places = [library.prepared_folder(builder, chosen, each, data_dir) for each in datasets.FORMATS]
     places = [place for place in places if place.is_dir()]
     if not places:
-        raise UserError(
-            f"The data set '{name}' (variant '{chosen.name}') is not prepared in"
-            f" '{library.data_folder(data_dir)}': run `keras-seal datasets prepare {name}`."
-        )
+        raise UserError(library.not_prepared(builder, chosen, data_dir))
     failed = False
     for place in places:
         try:
@@ -228,7 +218,7 @@ def _show_bones(description: Mapping[str, Any]) -> None:
     table = Table(title=title, title_justify="left")
     table.add_column("", no_wrap=True)
     for subject, split in shown:
-        table.add_column(f"{subject} ({split})", justify="right")
+        table.add_column(f"{subject} ({split})", justify="right", overflow="fold")
     bones = next(iter(description["splits"].values()))["bones"]
     for index, bone in enumerate(bones):
         lengths = (f"{people[person][index]:.0f}" for person in shown)

@@ -132,3 +132,54 @@ def prepared_folder(
     """
     inside = Path(builder.name, config.name, str(builder.VERSION))
     return data_folder(data_dir) / file_format / inside
+
+
+def prepared_variants(
+    builder: type[PoseDatasetBuilder], data_dir: str | Path | None = None
+) -> dict[str, list[str]]:
+    """List what is prepared of a data set, variants with changed options among them.
+
+    Args:
+        builder: The builder's class.
+        data_dir: Where prepared sets lie.
+
+    Returns:
+        The formats by the name of the variant.
+    """
+    found: dict[str, list[str]] = {}
+    for file_format in FORMATS:
+        places = (data_folder(data_dir) / file_format / builder.name).glob(f"*/{builder.VERSION}")
+        for place in sorted(places):
+            found.setdefault(place.parent.name, []).append(file_format)
+    return found
+
+
+def not_prepared(
+    builder: type[PoseDatasetBuilder],
+    config: PoseConfig,
+    data_dir: str | Path | None = None,
+    file_format: str | None = None,
+) -> str:
+    """Say that a variant is not prepared, and what is.
+
+    Args:
+        builder: The builder's class.
+        config: The variant.
+        data_dir: Where prepared sets lie.
+        file_format: The format that was looked for, if only one counts.
+
+    Returns:
+        Sentences for the user.
+    """
+    form = f" as {file_format}" if file_format else ""
+    others = [name for name in prepared_variants(builder, data_dir) if name != config.name]
+    hint = (
+        f" Prepared are {', '.join(others)}; a variant with a number is found by the options that "
+        "it was prepared with (--set)."
+        if others
+        else ""
+    )
+    return (
+        f"The data set '{builder.name}' (variant '{config.name}') is not prepared{form} in "
+        f"'{data_folder(data_dir)}': run `keras-seal datasets prepare {builder.name}`.{hint}"
+    )

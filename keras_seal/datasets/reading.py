@@ -138,10 +138,7 @@ def _open(
     chosen = library.config_of(builder, config, options)
     place = library.prepared_folder(builder, chosen, file_format, data_dir)
     if not place.is_dir():
-        raise NotPreparedError(
-            f"The data set '{name}' (variant '{chosen.name}') is not prepared as {file_format} in"
-            f" '{library.data_folder(data_dir)}': run `keras-seal datasets prepare {name}`."
-        )
+        raise NotPreparedError(library.not_prepared(builder, chosen, data_dir, file_format))
     check(builder, chosen, place)
     return {
         "reader": tfds.builder_from_directory(str(place)),

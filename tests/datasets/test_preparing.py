@@ -167,6 +167,10 @@ def test_an_interruption_leaves_nothing_half_and_is_made_good(prepared, truth, t
     assert told[0].endswith("is there already.") and told[1].startswith("Prepared: ")
     assert not half.exists()
     assert_same(datasets.load("synthetic", options=TINY, data_dir=tmp_path).train, truth.train)
+    # Whoever forgets the options is told that it is there.
+    variant = place_of(tmp_path).parent.name
+    with pytest.raises(UserError, match=f"Prepared are {variant}; .*--set"):
+        datasets.load("synthetic", data_dir=tmp_path)
 
 
 def place_of(data_dir, file_format="array_record"):
