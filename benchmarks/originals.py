@@ -32,6 +32,13 @@ FOLDERS = {
     "pstmo": "P-STMO",
     "mix_ste": "MixSTE",
     "ktp_former": "KTPFormer",
+    "joint_former": "wholebody3d",
+    "large_simple_baseline": "wholebody3d",
+    "motion_ag_former_xs": "MotionAGFormer",
+    "motion_ag_former_b": "MotionAGFormer",
+    "dstformer": "MotionBERT",
+    "dstformer_lite": "MotionBERT",
+    "d3dp": "D3DP",
 }
 
 
@@ -216,6 +223,96 @@ def _ktp_former(repo: Path, net: str) -> tuple:
     return module, module, 27, 17, 27
 
 
+def _joint_former(repo: Path, net: str) -> tuple:
+    from comparing import imports_from
+    from joint_former import Stages
+
+    with imports_from(repo, ("models",)) as load:
+        file = load("models.Jointformer")
+    module = Stages(
+        file.model_jf_JointTransformer(17, intermediate=True),
+        file.model_jf_ErrorRefinement(17, intermediate=True),
+    )
+    return module, module, 1, 17, 1
+
+
+def _large_simple_baseline(repo: Path, net: str) -> tuple:
+    from comparing import imports_from
+
+    with imports_from(repo, ("models",)) as load:
+        module = load("models.LargeSimpleBaseline").model_LargeSimpleBaseline(266, 399)
+    return module, lambda x: module(x.flatten(1)).reshape(-1, 1, 133, 3), 1, 133, 1
+
+
+def _motion_ag_former(repo: Path, net: str) -> tuple:
+    from comparing import imports_from
+    from stand_ins import stand_in
+
+    stand_in("timm")
+    with imports_from(repo, ("model",)) as load:
+        original = load("model.MotionAGFormer").MotionAGFormer
+    layers, features = (12, 64) if net.endswith("xs") else (16, 128)
+    module = original(
+        n_layers=layers, dim_in=2, dim_feat=features, num_heads=8, neighbour_num=2, n_frames=27
+    )
+    return module, module, 27, 17, 27
+
+
+def _dstformer(repo: Path, net: str) -> tuple:
+    from functools import partial
+
+    import torch
+    from comparing import imports_from
+
+    with imports_from(repo, ("lib",)) as load:
+        original = load("lib.model.DSTformer").DSTformer
+    module = original(
+        dim_in=2,
+        dim_feat=256 if net.endswith("lite") else 512,
+        dim_rep=512,
+        depth=5,
+        num_heads=8,
+        mlp_ratio=4 if net.endswith("lite") else 2,
+        maxlen=243,
+        norm_layer=partial(torch.nn.LayerNorm, eps=1e-6),
+    )
+    return module, module, 27, 17, 27
+
+
+def _d3dp(repo: Path, net: str) -> tuple:
+    import torch
+    from comparing import imports_from
+    from stand_ins import stand_in
+
+    from keras_seal import skeletons
+
+    stand_in("timm")
+    if sys.modules.get("tensorflow", ...) is None:
+        del sys.modules["tensorflow"]
+    with imports_from(repo, ("common",)) as load:
+        original = load("common.diffusionpose").D3DP
+    options = types.SimpleNamespace(
+        number_of_frames=27,
+        test_time_augmentation=True,
+        timestep=1000,
+        timestep_eval=1000,
+        scale=1.0,
+        cs=512,
+        dep=8,
+    )
+    skeleton = skeletons.get("human36m_17")
+    sides = [list(side) for side in (skeleton.left, skeleton.right)]
+    module = original(options, *sides, is_train=True).pose_estimator
+
+    def denoise(x: Any) -> Any:
+        """One pass of the denoiser: what a training step needs, and a sampling step."""
+        levels = torch.randint(0, 1000, (len(x),))
+        noisy = torch.randn(*x.shape[:3], 3)
+        return module(x, noisy, levels)
+
+    return module, denoise, 27, 17, 27
+
+
 _BUILDERS = {
     "simple_baseline": _simple_baseline,
     "simple_baseline_large": _simple_baseline,
@@ -231,6 +328,13 @@ _BUILDERS = {
     "pstmo": _pstmo,
     "mix_ste": _mix_ste,
     "ktp_former": _ktp_former,
+    "joint_former": _joint_former,
+    "large_simple_baseline": _large_simple_baseline,
+    "motion_ag_former_xs": _motion_ag_former,
+    "motion_ag_former_b": _motion_ag_former,
+    "dstformer": _dstformer,
+    "dstformer_lite": _dstformer,
+    "d3dp": _d3dp,
 }
 
 

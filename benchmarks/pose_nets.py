@@ -44,6 +44,18 @@ NETS = {
     "pstmo": ("pstmo_243", {"out_frames": 243}, 16),
     "mix_ste": ("mixste_27", {}, 8),
     "ktp_former": ("ktp_former_27", {}, 8),
+    "joint_former": ("joint_former", {}, 256),
+    "large_simple_baseline": ("large_simple_baseline_h3wb", {}, 1024),
+    "motion_ag_former_xs": ("motion_ag_former_xs", {"graph": "published", "input_channels": 2}, 8),
+    "motion_ag_former_b": (
+        "motion_ag_former_b",
+        {"num_frames": 27, "graph": "published", "input_channels": 2},
+        8,
+    ),
+    "dstformer": ("dstformer", {"num_frames": 27, "input_channels": 2}, 8),
+    "dstformer_lite": ("dstformer_lite", {"num_frames": 27, "input_channels": 2}, 8),
+    # Its denoiser: what a training step runs, and each of its sampling steps.
+    "d3dp": ("d3dp_243", {"num_frames": 27}, 8),
 }
 EAGER = "eager_pytorch"
 STEPS = ("forward", "training_step")
