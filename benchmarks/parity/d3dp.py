@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from typing import Any
 
 from comparing import arguments, imports_from, randomize  # isort: skip (sets the backend)
@@ -69,6 +70,9 @@ def main() -> None:
     """Run the comparison."""
     options = arguments(__doc__)
     stand_in("timm")
+    # The original's einops looks whether there is one, and would not understand this one.
+    if sys.modules.get("tensorflow", ...) is None:
+        del sys.modules["tensorflow"]
     with imports_from(options.repo, ("common",)) as load:
         original = load("common.diffusionpose").D3DP
         errors = load("common.loss")

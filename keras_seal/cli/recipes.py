@@ -33,6 +33,8 @@ def show(recipe: str, full: bool, overrides: tuple[str, ...]) -> None:
 
     if overrides and not full:
         raise UserError("--set shows in the full recipe only: add --full.")
+    if "+" in recipe and not full:
+        raise UserError(f"{recipe} is several files laid over one another: add --full.")
     if full:
         click.echo(recipes.to_yaml(recipes.load(recipe, overrides)), nl=False)
     else:

@@ -175,7 +175,7 @@ class PoseTerms(PoseLoss):
         return total
 
     def _factors(self, joints: Mapping[str, float]) -> Any:
-        if not joints:
+        if not joints or self.skeleton is None:
             return None
         factors = np.ones(self.skeleton.num_joints, "float32")
         for name, factor in joints.items():
@@ -192,7 +192,7 @@ class PoseTerms(PoseLoss):
 
 
 def _checked(term: str | Mapping[str, Any], skeleton: Any) -> dict[str, Any]:
-    given = {"name": term} if isinstance(term, str) else dict(term)
+    given: dict[str, Any] = {"name": term} if isinstance(term, str) else dict(term)
     unknown = set(given) - {"name", "weight", "joints"}
     if unknown or "name" not in given:
         raise ValueError(f"A term has name, weight and joints, got {sorted(given)}.")

@@ -292,11 +292,18 @@ def compile_model(model: SEALPose, recipe: Recipe, steps_per_epoch: int) -> None
     arguments["metrics"] = build_metrics(recipe, model.pose_net.output_shape[1])
     with telling("training"):
         model.compile(
-            loss=training.loss,
+            loss=_pose_loss(recipe),
             jit_compile=training.jit_compile,
             steps_per_execution=training.steps_per_execution,
             **arguments,
         )
+
+
+def _pose_loss(recipe: Recipe) -> Any:
+    loss = recipe.training.loss
+    if isinstance(loss, str):
+        return loss
+    return losses.PoseTerms([term.model_dump() for term in loss], build_skeleton(recipe))
 
 
 def build_metrics(recipe: Recipe, out_frames: int) -> list[keras.metrics.Metric]:

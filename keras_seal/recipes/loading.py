@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib.resources
 import re
 from collections.abc import Hashable, Iterable, Mapping
@@ -16,6 +17,8 @@ from keras_seal.recipes.problems import describe, sentences
 from keras_seal.recipes.schema import Recipe
 
 _SUFFIXES = (".yaml", ".yml")
+# Keys that say what kind of thing a group describes.
+_KINDS = ("name", "path", "schedule", "mode", "source")
 
 
 class _Loader(yaml.SafeLoader):
@@ -52,13 +55,15 @@ def builtin_folder() -> Path:
 
 
 def names() -> list[str]:
-    """List the built-in recipes.
+    """List the built-in recipes, but for the parts (`_NAME.yaml`) that they extend.
 
     Example:
         >>> "quickstart" in names()
         True
     """
-    return sorted(path.stem for path in builtin_folder().glob("*.yaml"))
+    paths = builtin_folder().glob("*.yaml")
+    # Parts that others extend are no recipes themselves.
+    return sorted(path.stem for path in paths if not path.name.startswith("_"))
 
 
 def find(path_or_name: str | Path) -> Path:
@@ -91,7 +96,9 @@ def load(path_or_name: str | Path, overrides: Iterable[str] = ()) -> Recipe:
     """Read and check a recipe.
 
     Args:
-        path_or_name: A YAML file, or the name of a built-in recipe.
+        path_or_name: A YAML file, or the name of a built-in recipe. `RECIPE+PART` lays a part that
+            comes with the package over it: `h36m_mix_ste+seal` is `h36m_mix_ste` with what
+            `_seal.yaml` says, and is called `h36m_mix_ste_seal`.
         overrides: Changes as `"dotted.key=value"`, the value in YAML; later ones win.
 
     Returns:
@@ -106,12 +113,15 @@ def load(path_or_name: str | Path, overrides: Iterable[str] = ()) -> Recipe:
         >>> recipe.training.epochs, recipe.seal.energy_weight
         (3, 0.002)
     """
-    path = find(path_or_name)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"Cannot read the recipe {path}: {error}.") from error
-    return parse(text, overrides, origin=str(path))
+    whole = str(path_or_name)
+    first, *parts = [whole] if Path(whole).is_file() else whole.split("+")
+    path = find(first)
+    values = _resolved(path, _read(path), ())
+    for part in parts:
+        layer = find_part(part, path)
+        values = _laid_over(values, _resolved(layer, _read(layer), (path,)))
+        values["name"] = f"{values.get('name')}_{part}"
+    return _checked(values, overrides, str(path_or_name if parts else path))
 
 
 def parse(text: str, overrides: Iterable[str] = (), *, origin: str = "the recipe") -> Recipe:
@@ -128,9 +138,86 @@ def parse(text: str, overrides: Iterable[str] = (), *, origin: str = "the recipe
     Raises:
         UserError: As for `load`.
     """
-    values = _read_yaml(text, origin)
+    values = _group(_read_yaml(text, origin), origin)
+    if "extends" in values:
+        raise UserError(f"{origin}: 'extends' works in files only.")
+    return _checked(values, overrides, origin)
+
+
+def find_part(name: str, extending: Path) -> Path:
+    """Find what a recipe extends.
+
+    Args:
+        name: A YAML file beside the recipe, the name of a built-in recipe, or that of a part: a
+            built-in `_NAME.yaml`, with or without the line in front.
+        extending: The recipe that extends it.
+
+    Returns:
+        The file.
+
+    Raises:
+        UserError: If there is none.
+    """
+    beside = extending.parent / name
+    if beside.suffix in _SUFFIXES and beside.is_file():
+        return beside
+    for stem in (name, f"_{name}"):
+        path = builtin_folder() / f"{stem}.yaml"
+        if path.is_file() and Path(name).name == name:
+            return path
+    known = sorted(path.stem.removeprefix("_") for path in builtin_folder().glob("*.yaml"))
+    raise UserError(f"{extending} extends '{name}', which is not there.{nearest(name, known)}")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"Cannot read the recipe {path}: {error}.") from error
+    return _group(_read_yaml(text, str(path)), str(path))
+
+
+def _group(values: Any, origin: str) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise UserError(f"{origin}: got {describe(values)}, expected a recipe's keys.")
+    return values
+
+
+def _resolved(path: Path, values: dict[str, Any], extending: tuple[Path, ...]) -> dict[str, Any]:
+    """Lay a recipe over those that it extends, the later ones over the earlier ones."""
+    if path in extending:
+        raise UserError(f"{path} extends itself.")
+    values = dict(values)
+    bases = values.pop("extends", [])
+    bases = [bases] if isinstance(bases, str) else bases
+    if not isinstance(bases, list) or not all(isinstance(base, str) for base in bases):
+        raise UserError(f"{path}: extends: got {describe(bases)}, expected a name or a list.")
+    below: dict[str, Any] = {}
+    for base in bases:
+        file = find_part(base, path)
+        below = _laid_over(below, _resolved(file, _read(file), (*extending, path)))
+    return _laid_over(below, values)
+
+
+def _laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge groups key by key; one of another kind takes the place of the other whole."""
+    merged = dict(below)
+    for key, value in above.items():
+        old = merged.get(key)
+        if isinstance(value, Mapping) and isinstance(old, Mapping) and _alike(old, value):
+            value = _laid_over(old, value)
+        merged[key] = value
+    return merged
+
+
+def _alike(below: Mapping[str, Any], above: Mapping[str, Any]) -> bool:
+    """Whether two groups may be merged: options of one network mean nothing to another."""
+    kinds = [{key: group[key] for key in _KINDS if key in group} for group in (below, above)]
+    return not all(kinds) or kinds[0] == kinds[1]
+
+
+def _checked(values: dict[str, Any], overrides: Iterable[str], origin: str) -> Recipe:
+    values = copy.deepcopy(values)
     for override in overrides:
         _override(values, override)
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+import numpy as np
 
 from keras_seal.recipes import schema
 from keras_seal.recipes.constructing import construct
@@ -77,6 +78,14 @@ def build_learning_rate(
         return schedules.ExponentialDecay(
             rate.initial, _steps(rate.epochs, steps_per_epoch), rate.rate, rate.staircase
         )
+    if isinstance(rate, schema.EpochFactors):
+        turns = [rate.factors[epoch % len(rate.factors)] for epoch in range(epochs - 1)]
+        if not turns:
+            return rate.initial
+        values = [rate.initial * factor for factor in np.cumprod([1.0, *turns]).tolist()]
+        ends = [_steps(epoch + 1, steps_per_epoch) for epoch in range(len(turns))]
+        # Keras' boundaries are the last steps of what they end; steps count from 0.
+        return schedules.PiecewiseConstantDecay([end - 1 for end in ends], values)
     if isinstance(rate, schema.LinearDecay):
         steps = _steps(rate.epochs or epochs, steps_per_epoch)
         return schedules.PolynomialDecay(rate.initial, steps, rate.final)

@@ -172,6 +172,10 @@ def _follow(
     inner: list[type[BaseModel]] = [model]
     tags: dict[str, Any] = {}
     for part in location:
+        if isinstance(part, int):
+            # The place in a list is no key: what stands there has the list's own sections.
+            keys.append(part)
+            continue
         if part in tags:
             # Which member of a union was tried is no key of the recipe.
             inner, tags = list(_sections(tags[str(part)])), {}

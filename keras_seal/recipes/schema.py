@@ -197,6 +197,38 @@ Seal = Annotated[
 ]
 
 
+class LossTerm(Section):
+    """A term of the pose loss."""
+
+    name: Literal[
+        "mpjpe",
+        "center_mpjpe",
+        "n_mpjpe",
+        "velocity",
+        "smoothness",
+        "mse",
+        "l1",
+        "bone_length",
+        "angle",
+        "angle_velocity",
+    ]
+    """What it measures, as `keras_seal.losses.PoseTerms` says."""
+    weight: PositiveFloat = 1.0
+    joints: dict[str, PositiveFloat] = Field(default_factory=dict)
+    """Factors of joints by name, 1 for the others."""
+
+
+def _several(value: Any) -> str:
+    return "terms" if isinstance(value, list | tuple) else "name"
+
+
+PoseLoss = Annotated[
+    Annotated[Literal["mpjpe", "mse"], Tag("name")]
+    | Annotated[tuple[LossTerm, ...], Field(strict=False, min_length=1), Tag("terms")],
+    Discriminator(_several),
+]
+
+
 class CosineDecay(Section):
     """A learning rate that falls along half a cosine wave."""
 
@@ -231,11 +263,21 @@ class ExponentialDecay(Section):
     """Whether it changes in steps."""
 
 
+class EpochFactors(Section):
+    """A learning rate that is multiplied after each epoch, by factors taken in turn."""
+
+    schedule: Literal["factors"]
+    initial: PositiveFloat
+    factors: Annotated[tuple[PositiveFloat, ...], Field(strict=False, min_length=1)]
+    """After the last of them the first is taken again."""
+
+
 LearningRate = Annotated[
     Annotated[PositiveFloat, Tag("number")]
     | Annotated[CosineDecay, Tag("cosine")]
     | Annotated[LinearDecay, Tag("linear")]
-    | Annotated[ExponentialDecay, Tag("exponential")],
+    | Annotated[ExponentialDecay, Tag("exponential")]
+    | Annotated[EpochFactors, Tag("factors")],
     Discriminator(_schedule_of),
 ]
 
@@ -263,8 +305,8 @@ class Training(Section):
     epochs: int = Field(ge=1)
     optimizer: Optimizer = Optimizer()
     """For the pose-net."""
-    loss: Literal["mpjpe", "mse"] = "mpjpe"
-    """The pose loss."""
+    loss: PoseLoss = "mpjpe"
+    """The pose loss: a name, or a list of terms that are added up."""
     loss_net_optimizer: Optimizer | None = None
     """For the loss-net; null where there is none to train, else the defaults unless given."""
     ema_decay: float | None = Field(default=None, gt=0, lt=1)

@@ -1,0 +1,184 @@
+"""Recipes that extend others, and the published trainings that are written so."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+
+from keras_seal import recipes, skeletons
+from keras_seal.errors import UserError
+from keras_seal.recipes import building, loading
+from keras_seal.recipes.optimizers import build_learning_rate
+from tests.data.published import human36m as published
+
+PUBLISHED = [
+    name
+    for name in recipes.names()
+    if "extends:" in (loading.builtin_folder() / f"{name}.yaml").read_text()
+]
+_TRANSFORMER = {"channels": 8, "num_blocks": 1, "num_heads": 2}
+TINY = {
+    "DSTformer": {"channels": 8, "num_layers": 1, "num_heads": 2, "representation": 8},
+    "GraphMLP": {"filters": 8, "num_blocks": 1, "joint_units": 8},
+    "MotionAGFormer": {"channels": 8, "num_layers": 1, "num_heads": 2, "representation": 8},
+    "PSTMO": {"channels": 8, "hidden": 8, "num_blocks": 1, "num_heads": 2},
+    "PoseFormer": {"joint_channels": 4, "num_blocks": 1, "num_heads": 2},
+    "PoseFormerV2": {"joint_channels": 4, "num_blocks": 1, "num_heads": 2},
+    "SimpleBaseline": {"units": 8, "num_stages": 1},
+    "VideoPose3D": {"filters": 8},
+    "SemGCN": {"filters": 8, "num_blocks": 1},
+    "ModulatedGCN": {"filters": 8, "num_blocks": 1},
+    "MixSTE": _TRANSFORMER,
+    "KTPFormer": _TRANSFORMER,
+    "D3DP": _TRANSFORMER,
+}
+
+
+@pytest.fixture
+def write(tmp_path):
+    def save(name, text):
+        path = tmp_path / name
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return save
+
+
+BASE = """
+name: base
+data: {source: synthetic, options: {frames: 60, cameras: 2}, num_frames: 3}
+pose_net: {name: MixSTE, options: {channels: 8}}
+loss_net: {name: MLPLossNet}
+training:
+  epochs: 4
+  optimizer: {name: adam, learning_rate: {schedule: exponential, initial: 1e-3, rate: 0.9}}
+"""
+
+
+def test_groups_are_laid_over_groups(write):
+    write("base.yaml", BASE)
+    recipe = recipes.load(
+        write(
+            "child.yaml",
+            """
+            extends: base.yaml
+            name: child
+            data: {options: {cameras: 3}}
+            pose_net: {name: PoseFormer}
+            loss_net: null
+            training: {optimizer: {learning_rate: {initial: 2e-3}}}
+            """,
+        ),
+        ["training.epochs=5"],
+    )
+    assert (recipe.name, recipe.training.epochs, recipe.loss_net) == ("child", 5, None)
+    assert recipe.data.options == {"frames": 60, "cameras": 3} and recipe.data.num_frames == 3
+    # Options of one network mean nothing to another; the rate is of the same kind still.
+    assert recipe.pose_net.options == {}
+    assert (recipe.training.optimizer.learning_rate.initial, recipe.data.source) == (
+        2e-3,
+        "synthetic",
+    )
+    assert recipe.training.optimizer.learning_rate.rate == 0.9
+    assert recipes.parse(recipes.to_yaml(recipe)) == recipe
+
+
+def test_later_ones_win_and_parts_lie_over_recipes(write):
+    write("base.yaml", BASE)
+    write("slow.yaml", "training: {optimizer: {name: adam, learning_rate: 1e-5}}")
+    both = recipes.load(write("a.yaml", "extends: [base.yaml, slow.yaml]\nname: a"))
+    assert both.training.optimizer.learning_rate == 1e-5
+    plain, seal = (recipes.load(f"h36m_mix_ste{part}") for part in ("", "+seal"))
+    assert (plain.name, seal.name) == ("h36m_mix_ste", "h36m_mix_ste_seal")
+    assert plain.loss_net is None and seal.loss_net is not None
+    # Nothing but SEAL differs.
+    assert seal.training.model_copy(update={"loss_net_optimizer": None}) == plain.training
+    assert (seal.data, seal.pose_net, seal.seed) == (plain.data, plain.pose_net, plain.seed)
+
+
+def test_mistakes_are_told(write):
+    write("a.yaml", "extends: b.yaml\nname: a")
+    write("b.yaml", "extends: a.yaml\nname: b")
+    for name, text, message in (
+        ("c.yaml", "extends: a.yaml", "extends itself"),
+        ("d.yaml", "extends: sael", "Did you mean 'seal'"),
+        ("e.yaml", "extends: 3", "expected a name or a list"),
+        ("f.yaml", "- 1", "expected a recipe's keys"),
+    ):
+        with pytest.raises(UserError, match=message):
+            recipes.load(write(name, text))
+    with pytest.raises(UserError, match="in files only"):
+        recipes.parse("extends: h36m\nname: a")
+    with pytest.raises(UserError, match="sea"):
+        recipes.load("h36m_mix_ste+sea")
+    with pytest.raises(UserError, match=r"training.loss.0.name: got 'velocty' .*'velocity'"):
+        recipes.load("h36m_mix_ste", ["training.loss=[{name: velocty}]"])
+    with pytest.raises(UserError, match=r"training.loss: got 'mpjp' .*Did you mean 'mpjpe'"):
+        recipes.load("h36m_mix_ste", ["training.loss=mpjp"])
+    with pytest.raises(UserError, match=r"Unknown key 'training.loss.0.wight'"):
+        recipes.load("h36m_mix_ste", ["training.loss=[{name: mpjpe, wight: 2}]"])
+
+
+def test_parts_are_no_recipes():
+    assert len(PUBLISHED) >= 16
+    assert not [name for name in recipes.names() if name.startswith("_")]
+
+
+def test_rate_after_each_epoch_by_factors_in_turn():
+    rate = recipes.load("h36m_graph_mlp").training.optimizer.learning_rate
+    schedule = build_learning_rate(rate, 20, 7)
+    found = [float(schedule(step)) for step in range(0, 140)]
+    expected = 1e-3
+    for epoch in range(20):
+        np.testing.assert_allclose(found[7 * epoch : 7 * epoch + 7], expected, rtol=1e-5)
+        expected *= 0.5 if epoch % 5 == 4 else 0.95
+    assert build_learning_rate(rate, 1, 7) == 1e-3
+
+
+def test_mixste_weighs_joints_as_published():
+    first, second, third = recipes.load("h36m_ktp_former").training.loss
+    joints = skeletons.get("human36m_17").joints
+    published = [1, 1, 2.5, 2.5, 1, 2.5, 2.5, 1, 1, 1, 1.5, 1.5, 4, 4, 1.5, 4, 4]
+    assert [first.joints.get(joint, 1) for joint in joints] == published
+    assert second.joints == first.joints and third.joints == {}
+    assert (first.weight, second.weight, third.weight) == (1.0, 0.5, 2.0)
+
+
+@pytest.mark.skipif(
+    keras.backend.backend() != "torch", reason="building is the same on every backend"
+)
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_trainings_can_be_built(name):
+    for part in ("", "+seal"):
+        recipe = recipes.load(name + part)
+        net = building._pose_net_class(recipe.pose_net.name)
+        options = {**recipe.pose_net.options, **TINY[net.__name__]}
+        small = recipe.pose_net.model_copy(update={"options": options})
+        assert building.check(recipe.model_copy(update={"pose_net": small})) == [
+            "data.options.folder"
+        ]
+
+
+def test_a_published_training_trains(tmp_path):
+    folder = published.write_videopose3d(tmp_path, published.make_takes(frames=8))
+    recipe = recipes.load(
+        "h36m_mix_ste+seal",
+        [
+            f"data.options.folder={folder}",
+            "data.options.keypoints=gt",
+            "data.num_frames=3",
+            "data.window_stride=3",
+            "data.batch_size=64",
+            "pose_net.options={channels: 8, num_blocks: 1, num_heads: 2}",
+            "loss_net.options={units: 8, num_stages: 1, dropout: 0}",
+            "training.optimizer.learning_rate=0.01",
+        ],
+    )
+    splits = building.build_splits(recipe, tmp_path / "cache")
+    model = building.build_model(recipe, splits.train.num_channels)
+    windows = building.build_windows(recipe, splits.train, 3, training=True)
+    building.compile_model(model, recipe, len(windows))
+    history = model.fit(windows, epochs=4, verbose=0).history
+    assert np.isfinite([values for values in history.values()]).all()
+    assert history["pose_loss"][-1] < 0.8 * history["pose_loss"][0]
