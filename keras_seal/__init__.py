@@ -19,6 +19,7 @@ _ROOMS = (
     "datasets",
     "errors",
     "geometry",
+    "inference",
     "layers",
     "loss_nets",
     "losses",
