@@ -18,6 +18,7 @@ _ROOMS = (
     "data",
     "datasets",
     "errors",
+    "evaluation",
     "geometry",
     "inference",
     "layers",

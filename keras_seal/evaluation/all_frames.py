@@ -39,4 +39,4 @@ class AllFrames(Protocol):
             " counted where it is a joint",
             "mean over all valid frames",
         )
-        return self._scores(measured, variant, [table])
+        return self._scores(measured, variant, [table], np.asarray(predictions), sequences)

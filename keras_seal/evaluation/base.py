@@ -71,6 +71,8 @@ class Protocol(BaseModel, ABC):
         measured: Measurements,
         variant: Sequence[str],
         tables: Sequence[Table],
+        poses: np.ndarray,
+        data: PoseSequences,
         *,
         notes: Sequence[str] = (),
         figures: dict[str, float] | None = None,
@@ -86,6 +88,8 @@ class Protocol(BaseModel, ABC):
             truth=measured.truth_figures() if truth is None else truth,
             tables=(*tables, *body_tables(measured)),
             measurements=measured,
+            poses=poses,
+            data=data,
         )
 
 

@@ -90,7 +90,7 @@ class CrossDataSet(Protocol):
             _ABOUT_SCALE[self.scale] + factors,
             "mean over all valid frames",
         )
-        return self._scores(measured, variant, tables)
+        return self._scores(measured, variant, tables, poses, mapped)
 
     def _scaled(self, poses: np.ndarray, sequences: PoseSequences) -> tuple[np.ndarray, str]:
         if self.scale == "none":

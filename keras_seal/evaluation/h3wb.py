@@ -68,7 +68,7 @@ class H3WB(Protocol):
             "pelvis: middle of the hips; nose: point 0; hands: mean of both, each aligned at its "
             "own root (points 91 and 112)",
         )
-        return self._scores(measured, variant, [table])
+        return self._scores(measured, variant, [table], np.asarray(predictions), sequences)
 
 
 def six_numbers(

@@ -103,7 +103,16 @@ class Human36M(Protocol):
                 f"{len(missing)} of the 15 actions have no frame and do not count: "
                 f"{', '.join(missing)}. This is not Human3.6M's whole test set."
             )
-        return self._scores(measured, variant, [table], notes=notes, figures=figures, truth=truth)
+        return self._scores(
+            measured,
+            variant,
+            [table],
+            predictions,
+            sequences,
+            notes=notes,
+            figures=figures,
+            truth=truth,
+        )
 
     def _on_joints(
         self, predictions: np.ndarray, sequences: PoseSequences

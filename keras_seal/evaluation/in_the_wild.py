@@ -132,7 +132,7 @@ class InTheWild(Protocol):
                 f"{lost} frames have fewer than {_FEWEST_JOINTS} joints found, or cannot be placed "
                 "before the camera; their reprojection is not counted."
             )
-        return self._scores(measured, variant, [table], notes=notes)
+        return self._scores(measured, variant, [table], predictions, sequences, notes=notes)
 
 
 def from_keypoint_file(

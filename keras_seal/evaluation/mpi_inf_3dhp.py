@@ -115,6 +115,8 @@ class MPIInf3DHP(Protocol):
             measured,
             variant,
             [each for each in tables if each.rows],
+            np.asarray(predictions),
+            sequences,
             notes=notes,
             figures=figures,
             truth=truth,

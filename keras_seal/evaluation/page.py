@@ -37,21 +37,17 @@ def write_report(
     folder: str | Path,
     title: str,
     scores: Scores,
-    predictions: np.ndarray,
-    sequences: PoseSequences,
     facts: Mapping[str, Any],
 ) -> list[Path]:
     """Write `report.json`, `report.md`, `report.html` and `sequences.csv`.
 
-    The page is one file that loads nothing. For H3WB the file to hand in, `2Dto3D_pred.json`, is
+    The page is one file that loads nothing. For H3WB the file to hand in (`2Dto3D_pred.json`) is
     written too.
 
     Args:
         folder: Where to; it is made where it is missing, and older files are replaced.
         title: The report's title.
         scores: What a protocol gave.
-        predictions: The predicted poses, as they were scored.
-        sequences: The test set.
         facts: What else the report shall state, by name: the run, the backend, ...
 
     Returns:
@@ -66,16 +62,27 @@ def write_report(
     texts = {
         "report.json": files.to_json(content),
         "report.md": to_markdown(title, scores, facts),
-        "report.html": to_html(title, scores, predictions, sequences, facts),
-        "sequences.csv": to_csv(sequence_rows(scores.measurements, sequences)),
+        "report.html": to_html(title, scores, facts),
+        "sequences.csv": to_csv(sequence_rows(scores)),
     }
-    if scores.protocol == H3WB.name and "sample_id" in sequences.labels:
-        numbers = sequences.labels["sample_id"]
-        if (numbers >= 0).all():
-            texts["2Dto3D_pred.json"] = submission(predictions, sequences)
+    samples = scores.data.labels.get("sample_id")
+    if scores.protocol == H3WB.name and samples is not None and (samples >= 0).all():
+        texts[submission_name(scores.data)] = submission(scores.poses, scores.data)
     for name, text in texts.items():
         files.write_text(folder / name, text)
     return [folder / name for name in texts]
+
+
+def submission_name(sequences: PoseSequences) -> str:
+    """Name the file to hand in to H3WB; its own script tells the task by the name.
+
+    Args:
+        sequences: The test set; incomplete keypoints have a third channel.
+
+    Returns:
+        The name.
+    """
+    return "I2Dto3D_pred.json" if sequences.num_channels == 3 else "2Dto3D_pred.json"
 
 
 def headline(scores: Scores) -> list[tuple[str, str, str, str]]:
@@ -166,20 +173,12 @@ def to_csv(rows: list[dict[str, Any]]) -> str:
     return text.getvalue()
 
 
-def to_html(
-    title: str,
-    scores: Scores,
-    predictions: np.ndarray,
-    sequences: PoseSequences,
-    facts: Mapping[str, Any],
-) -> str:
+def to_html(title: str, scores: Scores, facts: Mapping[str, Any]) -> str:
     """Write the report as one HTML page with pictures, which loads nothing.
 
     Args:
         title: Its title.
         scores: What a protocol gave.
-        predictions: The predicted poses.
-        sequences: The test set.
         facts: What else to state.
 
     Returns:
@@ -197,20 +196,15 @@ def to_html(
         facts=facts,
         headline=headline(scores),
         tables=[(table, *cells(table)) for table in scores.tables],
-        pictures=pictures(scores, predictions, sequences),
+        pictures=pictures(scores),
     )
 
 
-def pictures(
-    scores: Scores, predictions: np.ndarray, sequences: PoseSequences
-) -> list[tuple[str, str]]:
+def pictures(scores: Scores) -> list[tuple[str, str]]:
     """Draw what the page shows.
 
     Args:
         scores: What a protocol gave.
-        predictions: The predicted poses; where they are on another skeleton than the one that was
-            measured on (as across data sets), the poses themselves are not drawn.
-        sequences: The test set.
 
     Returns:
         A caption and an SVG element each.
@@ -218,7 +212,7 @@ def pictures(
     from keras_seal import visualization
     from keras_seal.visualization import evaluation as figures
 
-    measured = scores.measurements
+    measured, sequences = scores.measurements, scores.data
     skeleton = measured.skeleton
     drawn: list[tuple[str, Any]] = []
     if measured.joint_errors is not None and measured.aligned_joint_errors is not None:
@@ -239,7 +233,7 @@ def pictures(
             )
         )
     drawn.append(("Distribution of errors", _distribution(measured)))
-    poses = _ranked(measured, predictions, sequences)
+    poses = _ranked(scores)
     if poses is not None:
         drawn.append(("From the best to the worst pose", poses))
     owner = _typical_sequence(measured)
@@ -295,14 +289,7 @@ def _standing(measured: Measurements, sequences: PoseSequences) -> np.ndarray:
     from keras_seal.visualization.evaluation import facing
 
     rows = measured.frames[np.unique(np.linspace(0, len(measured) - 1, 2000).astype(int))]
-    poses = sequences.poses
-    if sequences.skeleton.joints != measured.skeleton.joints:
-        from keras_seal.skeletons import joint_maps
-
-        joint_map = joint_maps.find(sequences.skeleton, measured.skeleton)
-        poses = joint_map.apply_poses(poses[rows])
-    else:
-        poses = poses[rows]
+    poses = sequences.poses[rows]
     width, height, depth = np.ptp(facing(poses, measured.skeleton), axis=1).T
     return poses[int((height + 0.5 * width - depth).argmax())]
 
@@ -330,12 +317,13 @@ def _distribution(measured: Measurements) -> Any:
     )
 
 
-def _ranked(measured: Measurements, predictions: np.ndarray, sequences: PoseSequences) -> Any:
+def _ranked(scores: Scores) -> Any:
     from keras_seal.visualization import evaluation as figures
 
+    measured, sequences = scores.measurements, scores.data
     skeleton = sequences.skeleton
     name = next((name for name in _RANKED_BY if name in measured.series), None)
-    if name is None or np.shape(predictions)[1] != skeleton.num_joints:
+    if name is None:
         return None
     series = measured.series[name]
     order = np.argsort(series.values, kind="stable")
@@ -347,7 +335,7 @@ def _ranked(measured: Measurements, predictions: np.ndarray, sequences: PoseSequ
         f"{_short(sequences.subjects[owner], sequences.actions[owner])}"
         for rank, place, owner in zip(_RANKS, places, owners, strict=True)
     ]
-    predicted = root_relative(np.asarray(predictions)[frames].astype("float64"), skeleton)
+    predicted = root_relative(scores.poses[frames].astype("float64"), skeleton)
     true = None
     if measured.true_bone_lengths is not None:
         true = root_relative(sequences.poses[frames].astype("float64"), skeleton)

@@ -61,6 +61,8 @@ class Scores:
         truth: The true poses' own structural figures.
         tables: Further figures.
         measurements: What they were computed from.
+        poses: The poses that were scored, mapped and selected as the variant says.
+        data: The test set, likewise.
     """
 
     protocol: str
@@ -72,6 +74,8 @@ class Scores:
     truth: Mapping[str, float]
     tables: tuple[Table, ...]
     measurements: Measurements
+    poses: np.ndarray
+    data: PoseSequences
 
     def table(self, title: str) -> Table:
         """Find a table by its title.
@@ -261,17 +265,17 @@ def _columns_table(
     return Table(title, tuple(defined), rows)
 
 
-def sequence_rows(measured: Measurements, sequences: PoseSequences) -> list[dict[str, Any]]:
+def sequence_rows(scores: Scores) -> list[dict[str, Any]]:
     """Give each sequence's own figures: what comparisons over sequences start from.
 
     Args:
-        measured: The measurements.
-        sequences: The sequences that were measured.
+        scores: What a protocol gave.
 
     Returns:
         One row a sequence with a measured frame: `name`, `subject`, `action`, `frames`, and each
         metric's mean (absent where nothing defines it).
     """
+    measured, sequences = scores.measurements, scores.data
     counts = np.bincount(measured.owners, minlength=sequences.num_sequences)
     means: dict[str, np.ndarray] = {}
     for name in measured.series:

@@ -10,23 +10,10 @@ import numpy as np
 
 from keras_seal import files, visualization
 from keras_seal.data import PoseSequences
+from keras_seal.evaluation.figures import FIGURES, shown
 from keras_seal.geometry import root_relative
 from keras_seal.recipes import Recipe
 from keras_seal.runs.folder import RunFolder
-
-# What each figure is called, and its unit; in the order of the tables.
-FIGURES = {
-    "mpjpe": ("MPJPE", "mm"),
-    "p_mpjpe": ("P-MPJPE", "mm"),
-    "n_mpjpe": ("N-MPJPE", "mm"),
-    "mpjve": ("MPJVE", "mm/frame"),
-    "lse": ("LSE, left-right difference", "mm"),
-    "lse_percent": ("LSE, relative", "%"),
-    "bsle": ("BSLE, bone lengths", "mm"),
-    "bsle_percent": ("BSLE, relative", "%"),
-    "lle": ("LLE, limb lengths", "mm"),
-    "lle_percent": ("LLE, relative", "%"),
-}
 
 _POSES = 4
 # Enough frames for means and spreads.
@@ -44,19 +31,16 @@ def rows(scores: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
     Returns:
         Name, value, value of the true poses themselves (empty where it says nothing) and unit.
     """
-    table = []
-    for name, (title, unit) in FIGURES.items():
-        if name in scores["metrics"]:
-            truth = scores["truth"].get(name)
-            table.append(
-                (
-                    title,
-                    f"{scores['metrics'][name]:.2f}",
-                    "" if truth is None else f"{truth:.2f}",
-                    unit,
-                )
-            )
-    return table
+    return [
+        (
+            figure.title,
+            shown(name, scores["metrics"][name]),
+            shown(name, scores["truth"].get(name)),
+            figure.unit,
+        )
+        for name, figure in FIGURES.items()
+        if name in scores["metrics"]
+    ]
 
 
 def split_section(title: str, scores: Mapping[str, Any]) -> str:

@@ -117,6 +117,13 @@ MISTAKES = [
     (["train", "tiny.yaml", "--backend", "theano"], "'theano' is not one of"),
     (["evaluate", "nowhere"], "There is no run folder nowhere."),
     (["evaluate", "nowhere", "--split", "tset"], "'tset' is not one of"),
+    (["evaluate", "nowhere", "--fps", "25"], "--fps is for --keypoints, which is not given."),
+    (["evaluate", "nowhere", "--on", "a", "--keypoints", "b"], "--on and --keypoints cannot go"),
+    (["evaluate", "nowhere", "--option", "joints"], "--option joints: expected KEY=VALUE."),
+    (
+        ["evaluate", "nowhere", "--keypoints", "b", "--image-size", "big"],
+        "'big' is no image size; write it as 1920x1080.",
+    ),
     (["recipes", "show", "nothing"], "No built-in recipe is called 'nothing'."),
     (["recipes", "show", "quickstart", "--set", "seed=1"], "add --full"),
     (["tain"], "No such command 'tain'"),
@@ -243,7 +250,8 @@ def test_train_then_evaluate(folder):
     done = call("evaluate", "out", "--split", "validation")
     assert done.exit_code == 0, done.output
     assert "MPJPE" in done.stdout
-    scores = json.loads((folder / "out" / "evaluation" / "validation.json").read_text())
+    written = folder / "out" / "evaluation" / "validation" / "report.json"
+    scores = json.loads(written.read_text())
     result = json.loads((folder / "out" / "metrics.json").read_text())["validation"]
     assert scores["metrics"] == pytest.approx(result["metrics"], rel=1e-4)
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
 
 from keras_seal.data import PoseSequences
+from keras_seal.data.augmentation import flip
+from keras_seal.errors import UserError
 from keras_seal.geometry import root_relative
 from keras_seal.runs import lift
 from keras_seal.runs.evaluation import measure
@@ -56,18 +60,26 @@ def test_sequence_nets_cover_every_frame(sequences, frames, stride):
     np.testing.assert_allclose(found[..., :2], sequences.keypoints)
 
 
+def off_at_the_wrist(poses, by):
+    moved = poses.copy()
+    moved[:, 16] += np.array(by, "float32")
+    return moved
+
+
 def test_figures_are_means_over_all_frames(sequences):
     poses = sequences.poses - sequences.poses[:, :1]
-    moved = poses + np.array([0.03, 0.0, 0.04], "float32")
-    scores = measure(moved, sequences)
+    # Where the origin lies does not matter.
+    scores = measure(off_at_the_wrist(poses, [0.03, 0.0, 0.04]) + 7.0, sequences)
     figures = scores["metrics"]
-    assert figures["mpjpe"] == pytest.approx(50.0, rel=1e-5)
-    for name in ("p_mpjpe", "mpjve", "bsle", "lle_percent"):
-        assert figures[name] == pytest.approx(0.0, abs=1e-2)
-    assert figures["lse"] == pytest.approx(scores["truth"]["lse"], abs=1e-3)
+    assert figures["mpjpe"] == pytest.approx(50 / 17, rel=1e-4)
+    assert figures["pck"] == 100
+    assert figures["mpjve"] == pytest.approx(0.0, abs=1e-2)
+    unmoved = measure(poses, sequences)
+    assert unmoved["metrics"]["lse"] == pytest.approx(scores["truth"]["lse"], abs=1e-3)
+    assert unmoved["metrics"]["bsle"] == pytest.approx(0.0, abs=1e-3)
     assert (scores["frames"], scores["sequences"]) == (20, 3)
     assert scores["actions"]["walk"]["frames"] == 13
-    assert scores["actions"]["sit"]["mpjpe"] == pytest.approx(50.0, rel=1e-5)
+    assert scores["actions"]["sit"]["mpjpe"] == pytest.approx(50 / 17, rel=1e-4)
 
 
 def test_velocity_does_not_look_across_sequences(sequences):
@@ -76,9 +88,9 @@ def test_velocity_does_not_look_across_sequences(sequences):
     owner = np.repeat([0.0, 1.0, 2.0], sequences.lengths).astype("float32")
     scores = measure(poses + owner[:, None, None], sequences)
     assert scores["metrics"]["mpjve"] == pytest.approx(0.0, abs=1e-3)
-    # One frame that jumps by 10 mm spoils the two steps beside it, of 6 + 11.
-    poses[5] += np.array([0.01, 0.0, 0.0], "float32")
-    assert measure(poses, sequences)["metrics"]["mpjve"] == pytest.approx(20 / 17, rel=1e-3)
+    # One joint of 17 that jumps by 10 mm spoils the two steps beside it, of 6 + 11.
+    poses[5, 16] += np.array([0.01, 0.0, 0.0], "float32")
+    assert measure(poses, sequences)["metrics"]["mpjve"] == pytest.approx(20 / 17 / 17, rel=1e-3)
 
 
 def test_only_valid_frames_count(sequences):
@@ -93,8 +105,34 @@ def test_only_valid_frames_count(sequences):
         valid=valid,
     )
     poses = root_relative(sequences.poses, sequences.skeleton)
-    expected = measure(poses + 0.1, some)
-    wrong = np.where(valid[:, None, None], poses + 0.1, poses * 7.0)
+    off = off_at_the_wrist(poses, [0.1, 0.1, 0.1])
+    expected = measure(off, some)
+    wrong = np.where(valid[:, None, None], off, poses * 7.0)
     assert measure(wrong, some) == expected
     assert expected["frames"] == valid.sum()
-    assert expected["metrics"]["mpjpe"] == pytest.approx(100 * 3**0.5, rel=1e-5)
+    assert expected["metrics"]["mpjpe"] == pytest.approx(100 * 3**0.5 / 17, rel=1e-5)
+
+
+def test_test_time_flip_is_the_mean_with_the_mirrored_prediction(sequences, skeleton):
+    class Biased(keras.layers.Layer):
+        """Sees a shift to the right, and the left wrist alone rightly."""
+
+        def call(self, keypoints):
+            poses = keras.ops.concatenate([keypoints, keypoints[..., :1]], axis=-1)
+            return poses + keras.ops.convert_to_tensor([0.01, 0.0, 0.02], keypoints.dtype)
+
+    inputs = keras.Input((1, 17, 2))
+    biased = keras.Model(inputs, Biased()(inputs))
+    plain, flipped = (lift(biased, sequences, flip=each) for each in (False, True))
+    mirrored = lift(biased, replace(sequences, keypoints=flip(sequences.keypoints, skeleton)))
+    np.testing.assert_allclose(flipped, (plain + flip(mirrored, skeleton)) / 2, atol=1e-6)
+    # The shift to the right cancels, the other does not.
+    np.testing.assert_allclose(plain[..., 0] - sequences.keypoints[..., 0], 0.01, atol=1e-6)
+    np.testing.assert_allclose(flipped[..., 0], sequences.keypoints[..., 0], atol=1e-6)
+    hand = PoseSequences(
+        "hand_21", np.zeros((2, 21, 2)), np.zeros((2, 21, 3)), [0, 2], ["a"], ["wave"]
+    )
+    inputs = keras.Input((1, 21, 2))
+    net_of_hands = keras.Model(inputs, keras.layers.Dense(3)(inputs))
+    with pytest.raises(UserError, match="'hand_21' has none"):
+        lift(net_of_hands, hand, flip=True)
