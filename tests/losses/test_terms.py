@@ -102,9 +102,10 @@ def test_gradients_are_finite_also_where_nothing_is_wrong(pair, skeleton):
     truth, wrong = pair
     loss = PoseTerms(TERMS, skeleton)
     still = np.zeros_like(truth)
-    for y_true, y_pred in ((truth, truth), (still, still), (truth, still), (truth, wrong)):
-        _, (slope,), _ = gradients(lambda p, y=y_true: loss(y, p), [y_pred])
-        assert np.isfinite(slope).all()
+    y_true = np.concatenate([truth, still, truth, truth])
+    y_pred = np.concatenate([truth, still, still, wrong])
+    _, (slope,), _ = gradients(lambda p: loss(y_true, p), [y_pred])
+    assert np.isfinite(slope).all()
     assert np.abs(slope).max() > 0
 
 

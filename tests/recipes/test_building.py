@@ -265,7 +265,10 @@ def test_windows_train_in_full_batches_and_validate_every_frame(tmp_path):
     assert [len(x) for x, _ in few] == [splits.train.num_frames]
 
 
-@pytest.mark.parametrize("name", recipes.names())
+# Those of published nets extend others; test_extending builds them, their large nets made small.
+@pytest.mark.parametrize(
+    "name", [name for name in recipes.names() if "\nextends:" not in recipes.find(name).read_text()]
+)
 def test_everything_in_the_built_in_recipes_can_be_built(name):
     recipe = recipes.load(name)
     expected = [] if recipe.data.source == "synthetic" else ["data.options.folder"]
