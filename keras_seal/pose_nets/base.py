@@ -24,6 +24,10 @@ class PoseNet(keras.Model):
     constructor, hands inputs and outputs to this constructor, and adds its own arguments to
     `get_config`. Published configurations are data: `presets`, from the paper `source`.
 
+    A net that trains on the true poses themselves, as diffusion does, sets `needs_poses` and takes
+    them as an argument of its call: `SEALPose` then trains by `net(keypoints, training=True,
+    poses=poses)`. Nothing else hands it any. This holds for any `keras.Model`.
+
     Args:
         inputs: The `keras.Input` of the keypoints.
         outputs: The poses.
@@ -39,6 +43,7 @@ class PoseNet(keras.Model):
     # The paper, and its configurations: `description`, `config`, and, where one was checked, the
     # figure that it reports (`published`).
     source = ""
+    needs_poses = False
     presets: dict[str, dict[str, Any]] = {}  # noqa: RUF012 (typing.ClassVar upsets Keras' tracker)
 
     def __init__(
