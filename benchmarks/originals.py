@@ -53,8 +53,12 @@ def build(net: str, checkouts: Path, batch: int) -> tuple[Any, Callable, Any, An
     Returns:
         The module, a function that calls it, an input, and poses to learn.
     """
+    import comparing  # noqa: F401
     import torch
 
+    # That keeps TensorFlow away, in a way that einops would not understand.
+    if sys.modules.get("tensorflow", ...) is None:
+        del sys.modules["tensorflow"]
     torch.manual_seed(0)
     module, call, frames, joints, out_frames = _BUILDERS[net](checkouts / FOLDERS[net], net)
     x = torch.rand(batch, frames, joints, 2) * 2 - 1
@@ -287,8 +291,6 @@ def _d3dp(repo: Path, net: str) -> tuple:
     from keras_seal import skeletons
 
     stand_in("timm")
-    if sys.modules.get("tensorflow", ...) is None:
-        del sys.modules["tensorflow"]
     with imports_from(repo, ("common",)) as load:
         original = load("common.diffusionpose").D3DP
     options = types.SimpleNamespace(
