@@ -15,8 +15,8 @@ from keras_seal.inference import loading
 from keras_seal.inference.windows import Blender, Plan, Retimer, Rows, WindowShape, plan
 from keras_seal.pose_nets import VideoPose3D
 
-# Frames of a batch where the net tells of one frame, or of all frames of its windows.
-_FRAMES_OF_SINGLES, _FRAMES_OF_WINDOWS = 4096, 1024
+# Frames of a batch; more where every window is told of by its middle frame alone.
+_FRAMES_A_BATCH, _FRAMES_AROUND = 1024, 4096
 # Rates that differ by less are the same.
 _SAME_RATE = 0.02
 # A person whose bones are longer than this together, in metres, was not lifted in metres.
@@ -88,9 +88,9 @@ class Lifter:
             raise UserError(f"`fps` must be positive, got {self.fps}.")
         self.flip = flip
         self._run, self._shape = self._window_shape(overlap)
-        frames_a_batch = _FRAMES_OF_WINDOWS if self._shape.kept > 1 else _FRAMES_OF_SINGLES
+        around = self._shape.frames > self._shape.kept == 1
+        frames_a_batch = _FRAMES_AROUND if around else _FRAMES_A_BATCH
         self.batch_size = batch_size or max(1, frames_a_batch // self._shape.frames)
-        self._has_run = False
 
     def __repr__(self) -> str:
         return (
@@ -208,10 +208,10 @@ class Lifter:
 
     def _lift(self, windows: np.ndarray) -> np.ndarray:
         count = len(windows)
-        if self._has_run and count < self.batch_size:
-            # A batch of another size would be compiled anew.
-            windows = np.resize(windows, (self.batch_size, *windows.shape[1:]))
-        self._has_run = True
+        # Every size of batch is compiled anew, so there are few: powers of two, and the full one.
+        size = min(1 << (count - 1).bit_length(), self.batch_size)
+        if count < size:
+            windows = np.resize(windows, (size, *windows.shape[1:]))
         if self.flip:
             windows = np.concatenate([windows, mirrored(windows, self.skeleton)])
         poses = np.asarray(self._run.predict_on_batch(windows), np.float32)

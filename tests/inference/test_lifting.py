@@ -110,6 +110,19 @@ def test_mirroring_gives_a_lifter_that_mirrors(rng, lifter):
     np.testing.assert_allclose(mirrored, flip(both(keypoints), "human36m_17"), atol=1e-6)
 
 
+def test_a_run_folder_tells_how_its_net_was_trained(tmp_path, copier):
+    recipe = "name: a\ndata: {source: synthetic, options: {fps: 12.5}, frame_stride: 2}\n"
+    (tmp_path / "recipe.yaml").write_text(recipe + "pose_net: {name: SimpleBaseline}\n")
+    with pytest.raises(UserError, match=r"has no pose_net.keras yet: end the run"):
+        Lifter(tmp_path)
+    net = pose_nets.MixSTE("human36m_17", num_frames=3, channels=8, num_blocks=1)
+    net.save(tmp_path / "pose_net.keras")
+    lifter = Lifter(tmp_path)
+    assert (lifter.fps, lifter.frame_stride, lifter.num_frames) == (12.5, 2, 3)
+    assert lifter._timing(25.0) == (4, None) and lifter._timing(None) == (2, None)
+    assert lifter._timing(9.0)[1] == pytest.approx(9 * 2 / 12.5)
+
+
 def test_nets_that_are_no_lifters_are_refused(tmp_path, copier, rng):
     keypoints = rng.normal(size=(4, 17, 2))
     with pytest.raises(UserError, match="does not tell its skeleton"):

@@ -45,7 +45,8 @@ def write_npz(motion: Motion, path: str | Path) -> Path:
         The path.
 
     Example:
-        >>> import keras_seal as ks, tempfile
+        >>> import pathlib, tempfile
+        >>> import keras_seal as ks
         >>> from keras_seal.inference import writing
         >>> lifter = ks.inference.Lifter(ks.pose_nets.SimpleBaseline("human36m_17", units=16))
         >>> folder = pathlib.Path(tempfile.mkdtemp())
@@ -53,8 +54,8 @@ def write_npz(motion: Motion, path: str | Path) -> Path:
         ...          layout="coco_17", image_size=[640, 480])
         >>> motion = ks.inference.predict(lifter, folder / "in.npz")
         >>> with np.load(write_npz(motion, folder / "out.npz")) as arrays:
-        ...     arrays["poses"].shape, arrays["reliable"].all()
-        ((4, 17, 3), np.True_)
+        ...     arrays["poses"].shape, bool(arrays["reliable"].all())
+        ((4, 17, 3), True)
     """
     path = Path(path)
     names = [*_ROWS, *(["energy"] if motion.energy is not None else [])]
