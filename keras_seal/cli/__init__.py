@@ -20,6 +20,7 @@ from keras_seal.errors import UserError
 _COMMANDS = {
     "train": "Train as a recipe says, or go on with a run.",
     "evaluate": "Measure a finished run's pose-net on a split.",
+    "compare": "Compare evaluated runs: differences, intervals, clear winners.",
     "predict": "Lift the people of a 2D keypoint file: motion, BVH, pictures.",
     "datasets": "Prepare, describe and check data sets.",
     "convert": "Turn a published PyTorch checkpoint into a .keras file.",

@@ -1,0 +1,307 @@
+"""Is one model really better than another? Paired bootstrap over sequences and seeds."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from keras_seal.errors import UserError
+from keras_seal.evaluation.figures import FIGURES
+
+#: What is compared where nobody says otherwise.
+METRICS = ("mpjpe", "p_mpjpe", "mpjve", "lse", "bsle", "lle", "jae")
+#: Structural figures, for the gain at equal P-MPJPE.
+STRUCTURAL = ("lse", "bsle", "lle", "jae")
+_MORE_IS_BETTER = ("pck", "auc")
+_EQUAL = "p_mpjpe"
+_FACTS = ("name", "subject", "action", "frames")
+# Numbers of one block of resampled weights.
+_BLOCK_NUMBERS = 4_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What one run scored in each sequence of a test set.
+
+    Args:
+        label: What is compared: runs of one label are repetitions with other seeds.
+        seed: The run's seed.
+        sequences: What identifies each sequence `(S,)`.
+        frames: Frames `(S,)` of each.
+        values: Means `(S,)` of each metric, NaN where a sequence has none.
+    """
+
+    label: str
+    seed: int
+    sequences: tuple[str, ...]
+    frames: np.ndarray
+    values: Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure with its confidence interval.
+
+    Args:
+        value: The figure.
+        low: Lower end of the interval.
+        high: Upper end.
+    """
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def clear(self) -> bool:
+        """Whether the interval excludes zero."""
+        return self.low > 0 or self.high < 0
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One label against another, in one metric.
+
+    Args:
+        metric: The metric.
+        baseline: The label compared with.
+        other: The label compared.
+        baseline_value: The metric of the baseline, the mean over its seeds.
+        difference: Other less baseline.
+        winner: The better label, `None` where the interval holds zero.
+        at_equal_p_mpjpe: The difference that remains when the metric is corrected for the
+            difference in P-MPJPE, for structural metrics; else `None`.
+    """
+
+    metric: str
+    baseline: str
+    other: str
+    baseline_value: float
+    difference: Estimate
+    winner: str | None
+    at_equal_p_mpjpe: Estimate | None
+
+
+def read_outcome(path: str | Path, label: str, seed: int) -> Outcome:
+    """Read a run's `sequences.csv`.
+
+    Args:
+        path: The file, as `keras-seal evaluate` writes it.
+        label: What the run is a repetition of.
+        seed: Its seed.
+
+    Returns:
+        The outcome.
+
+    Raises:
+        UserError: There is no such file, or it is no such table.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"There is no '{path}': measure the run by keras-seal evaluate first.")
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    metrics = [name for name in (rows[0] if rows else ()) if name in FIGURES]
+    if not rows or not metrics or any(fact not in rows[0] for fact in _FACTS):
+        raise UserError(f"'{path}' is no table of sequences: measure the run again.")
+    try:
+        frames = np.array([float(row["frames"]) for row in rows])
+        values = {
+            name: np.array([float(row[name]) if row[name] else np.nan for row in rows])
+            for name in metrics
+        }
+    except (TypeError, ValueError) as error:
+        raise UserError(f"'{path}' is damaged ({error}): measure the run again.") from error
+    sequences = tuple(f"{row['subject']}|{row['action']}|{row['name']}" for row in rows)
+    return Outcome(label, seed, sequences, frames, values)
+
+
+def compare(
+    outcomes: Sequence[Outcome],
+    *,
+    metrics: Sequence[str] | None = None,
+    resamples: int = 10_000,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> list[Comparison]:
+    """Compare every label with the first one.
+
+    Frames of one sequence are much alike, so that sequences are drawn, not frames; and a label is
+    only as good as its seeds allow, so that seeds are drawn too. Both labels get the same
+    sequences in each draw, and the same seeds where they were trained with the same. A metric is
+    the mean over frames, then over seeds; intervals are percentiles of the draws.
+
+    The difference at equal P-MPJPE takes away what the difference in P-MPJPE explains: the metric's
+    slope over P-MPJPE across the sequences, fitted in each draw.
+
+    Args:
+        outcomes: Runs on one test set; several of a label are repetitions.
+        metrics: What to compare; the usual ones that all runs have by default.
+        resamples: Number of draws.
+        confidence: Share of the draws that an interval holds.
+        seed: Seed of the draws.
+
+    Returns:
+        One comparison for each label but the first and each metric.
+
+    Raises:
+        UserError: There is nothing to compare, runs were measured on different sequences, or a
+            metric is missing.
+
+    Example:
+        >>> import numpy as np
+        >>> rng = np.random.default_rng(0)
+        >>> names, frames = tuple(map(str, range(40))), np.full(40, 100.0)
+        >>> plain = rng.normal(50, 5, size=40)
+        >>> runs = [Outcome("plain", 0, names, frames, {"mpjpe": plain}),
+        ...         Outcome("better", 0, names, frames, {"mpjpe": plain - rng.normal(2, 1, 40)})]
+        >>> compare(runs, resamples=500)[0].winner
+        'better'
+
+    Reference:
+        Efron and Tibshirani, An Introduction to the Bootstrap, 1993.
+    """
+    labels = list(dict.fromkeys(outcome.label for outcome in outcomes))
+    if len(labels) < 2:
+        raise UserError(
+            "A comparison needs runs of two labels at least, got "
+            f"{', '.join(labels) if labels else 'none'}."
+        )
+    if resamples < 100 or not 0 < confidence < 1:
+        raise UserError(
+            f"`resamples` must be at least 100 and `confidence` between 0 and 1, got {resamples} "
+            f"and {confidence}."
+        )
+    first = outcomes[0]
+    for outcome in outcomes[1:]:
+        same = outcome.sequences == first.sequences
+        if not same or not np.array_equal(outcome.frames, first.frames):
+            raise UserError(
+                f"'{outcome.label}' (seed {outcome.seed}) was measured on other sequences than "
+                f"'{first.label}': compare runs on one split, by one protocol."
+            )
+    shared = [name for name in first.values if all(name in each.values for each in outcomes)]
+    chosen = list(metrics) if metrics else [name for name in METRICS if name in shared]
+    for name in chosen:
+        if name not in shared:
+            raise UserError(f"Not all runs have the metric '{name}'; all have {', '.join(shared)}.")
+    groups = {label: [each for each in outcomes if each.label == label] for label in labels}
+    rng = np.random.default_rng(seed)
+    results = []
+    for other in labels[1:]:
+        pair = _Pair(groups[labels[0]], groups[other], resamples, rng)
+        for name in chosen:
+            results.append(pair.compare(name, confidence))
+    return results
+
+
+class _Pair:
+    """Two labels, and draws of their sequences and seeds."""
+
+    def __init__(
+        self,
+        baseline: list[Outcome],
+        other: list[Outcome],
+        resamples: int,
+        rng: np.random.Generator,
+    ) -> None:
+        self.sides = (baseline, other)
+        seeds = [[outcome.seed for outcome in side] for side in self.sides]
+        paired = len(set(seeds[0])) == len(seeds[0]) and sorted(seeds[0]) == sorted(seeds[1])
+        if paired:
+            self.sides = tuple(sorted(side, key=lambda each: each.seed) for side in self.sides)  # type: ignore[assignment]
+        counts = [len(side) for side in self.sides]
+        drawn = [_draws(rng, count, resamples) for count in counts]
+        self.seed_weights = (drawn[0], drawn[0]) if paired else tuple(drawn)
+        self.frames = baseline[0].frames
+        size = len(self.frames)
+        step = max(1, _BLOCK_NUMBERS // size)
+        self.blocks = [
+            (slice(begin, min(begin + step, resamples)), rng.integers(2**63))
+            for begin in range(0, resamples, step)
+        ]
+        self.resamples = resamples
+
+    def compare(self, name: str, confidence: float) -> Comparison:
+        tables = [self._table(side, name) for side in self.sides]
+        means = [self._means(table) for table in tables]
+        observed, draws = self._difference(means)
+        difference = _estimate(observed, draws, confidence)
+        equal = None
+        if name in STRUCTURAL and all(
+            _EQUAL in outcome.values for side in self.sides for outcome in side
+        ):
+            by = [self._table(side, _EQUAL) for side in self.sides]
+            by_observed, by_draws = self._difference([self._means(table) for table in by])
+            slopes = self._slopes(by[0], tables[0])
+            equal = _estimate(
+                observed - slopes[0] * by_observed, draws - slopes[1:] * by_draws, confidence
+            )
+        baseline, other = (side[0].label for side in self.sides)
+        winner = None
+        if difference.clear:
+            other_wins = (difference.value > 0) == (name in _MORE_IS_BETTER)
+            winner = other if other_wins else baseline
+        return Comparison(
+            name, baseline, other, float(means[0][0].mean()), difference, winner, equal
+        )
+
+    @staticmethod
+    def _table(side: list[Outcome], name: str) -> np.ndarray:
+        return np.stack([outcome.values[name] for outcome in side], axis=1)
+
+    def _weights(self) -> Any:
+        """Frames of the sequences: as they are, then drawn again and again."""
+        yield slice(0, 1), self.frames[None]
+        for place, seed in self.blocks:
+            rng = np.random.default_rng(seed)
+            counts = _draws(rng, len(self.frames), place.stop - place.start)
+            yield slice(place.start + 1, place.stop + 1), counts * self.frames
+
+    def _means(self, table: np.ndarray) -> np.ndarray:
+        """Means `(1 + draws, seeds)` over the frames of sequences that have a value."""
+        known = np.isfinite(table)
+        filled = np.where(known, table, 0.0)
+        means = np.empty((self.resamples + 1, table.shape[1]))
+        for place, weights in self._weights():
+            means[place] = (weights @ filled) / np.maximum(weights @ known, 1e-300)
+        return means
+
+    def _difference(self, means: Sequence[np.ndarray]) -> tuple[float, np.ndarray]:
+        observed = float(means[1][0].mean() - means[0][0].mean())
+        drawn = [
+            (weights * each[1:]).sum(axis=1) / weights.sum(axis=1)
+            for weights, each in zip(self.seed_weights, means, strict=True)
+        ]
+        return observed, drawn[1] - drawn[0]
+
+    def _slopes(self, by: np.ndarray, of: np.ndarray) -> np.ndarray:
+        """Slope of a metric over another across sequences, in each draw; 0 where it is open."""
+        known = np.isfinite(by) & np.isfinite(of)
+        x, y = (np.where(known, each, 0.0).ravel() for each in (by, of))
+        seeds = by.shape[1]
+        sums = [each.reshape(-1, seeds).sum(axis=1) for each in (known.astype(float), x, y)]
+        products = [each.reshape(-1, seeds).sum(axis=1) for each in (x * x, x * y)]
+        slopes = np.empty(self.resamples + 1)
+        for place, weights in self._weights():
+            n, sx, sy, sxx, sxy = (weights @ each for each in (*sums, *products))
+            n = np.maximum(n, 1e-300)
+            variance, covariance = sxx - sx * sx / n, sxy - sx * sy / n
+            steep = variance > 1e-9 * np.maximum(sxx, 1e-300)
+            slopes[place] = np.where(steep, covariance / np.where(steep, variance, 1.0), 0.0)
+        return slopes
+
+
+def _draws(rng: np.random.Generator, count: int, resamples: int) -> np.ndarray:
+    """How often each of `count` things is drawn, `(resamples, count)`."""
+    return rng.multinomial(count, np.full(count, 1.0 / count), size=resamples).astype(float)
+
+
+def _estimate(value: float, draws: np.ndarray, confidence: float) -> Estimate:
+    low, high = np.quantile(draws, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return Estimate(float(value), float(low), float(high))
