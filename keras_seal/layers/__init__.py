@@ -8,6 +8,7 @@ from keras_seal.layers.deviation_normalization import DeviationNormalization
 from keras_seal.layers.discrete_cosine import DiscreteCosine
 from keras_seal.layers.drop_path import DropPath
 from keras_seal.layers.feed_forward import FeedForward
+from keras_seal.layers.frame_pairs import FramePairs
 from keras_seal.layers.frames import FoldFrames, UnfoldFrames
 from keras_seal.layers.gaussian_non_local_block import GaussianNonLocalBlock
 from keras_seal.layers.graph_conv import GraphConv
@@ -23,6 +24,7 @@ from keras_seal.layers.initializers import (
 )
 from keras_seal.layers.modulated_graph_conv import ModulatedGraphConv
 from keras_seal.layers.non_local_block import NonLocalBlock, pooling_groups
+from keras_seal.layers.pose_features import PoseFeatures
 from keras_seal.layers.position_embedding import PositionEmbedding
 from keras_seal.layers.root_relative import RootRelative
 from keras_seal.layers.self_attention import SelfAttention
@@ -41,6 +43,7 @@ __all__ = [
     "DropPath",
     "FeedForward",
     "FoldFrames",
+    "FramePairs",
     "GaussianNonLocalBlock",
     "GraphConv",
     "GraphToken",
@@ -48,6 +51,7 @@ __all__ = [
     "JointProjection",
     "ModulatedGraphConv",
     "NonLocalBlock",
+    "PoseFeatures",
     "PositionEmbedding",
     "RootRelative",
     "SelfAttention",

@@ -44,6 +44,8 @@ class SkeletonAttention(GraphLayer):
             alone, instead of paying the penalty.
         edge_types: Whether to add a learned weight (0 at first) for each kind of pair: the joint
             itself, its parent, its child, its mirror image. Needs `skeleton`.
+        hop_bias: Whether the distance on the graph counts: gamma and the penalty.
+        degree_bias: Whether the number of neighbours counts: degree_weight.
         token_only: Whether to compute the graph token's output alone, `(..., 1, channels)`. What
             biases the joints is left out then.
         dropout: Dropout rate of the attention weights.
@@ -76,6 +78,8 @@ class SkeletonAttention(GraphLayer):
         graph_token: bool = False,
         hard_mask: bool = False,
         edge_types: bool = False,
+        hop_bias: bool = True,
+        degree_bias: bool = True,
         token_only: bool = False,
         dropout: float = 0.0,
         use_bias: bool = True,
@@ -91,6 +95,8 @@ class SkeletonAttention(GraphLayer):
         self.graph_token = graph_token
         self.hard_mask = hard_mask
         self.edge_types = edge_types
+        self.hop_bias = hop_bias
+        self.degree_bias = degree_bias
         self.token_only = token_only
         self.dropout = dropout
         self.use_bias = use_bias
@@ -143,9 +149,11 @@ class SkeletonAttention(GraphLayer):
             setattr(self, name, weight)
 
         if not self.token_only:
-            scalar("gamma", 0.8)
-            scalar("degree_weight", 0.2)
-            if not self.hard_mask:
+            if self.hop_bias:
+                scalar("gamma", 0.8)
+            if self.degree_bias:
+                scalar("degree_weight", 0.2)
+            if self.hop_bias and not self.hard_mask:
                 scalar("penalty", -2.0)
             if self.edge_types:
                 scalar("edge_type_weights", 0.0, (len(EDGE_TYPES),))
@@ -176,10 +184,14 @@ class SkeletonAttention(GraphLayer):
             ops.convert_to_tensor(array, dtype="float32")
             for array in (self._hops, self._distant, self._degrees)
         )
-        bias = self.degree_weight * degrees - self.gamma * hops
+        bias = ops.zeros_like(hops)
+        if self.degree_bias:
+            bias = bias + self.degree_weight * degrees
+        if self.hop_bias:
+            bias = bias - self.gamma * hops
         if self.hard_mask:
             bias = ops.where(distant > 0, _MASKED, bias)
-        else:
+        elif self.hop_bias:
             bias = bias + self.penalty * distant
         if self.edge_types:
             # The last weight is that of all other pairs.
@@ -226,6 +238,8 @@ class SkeletonAttention(GraphLayer):
             "graph_token": self.graph_token,
             "hard_mask": self.hard_mask,
             "edge_types": self.edge_types,
+            "hop_bias": self.hop_bias,
+            "degree_bias": self.degree_bias,
             "token_only": self.token_only,
             "dropout": self.dropout,
             "use_bias": self.use_bias,

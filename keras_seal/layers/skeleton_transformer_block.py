@@ -32,6 +32,8 @@ class SkeletonTransformerBlock(keras.layers.Layer):
         graph_token: Whether inputs hold a graph token in front of the joints.
         hard_mask: Whether joints attend to themselves and their neighbours alone.
         edge_types: Whether attention has a learned weight for each kind of pair.
+        hop_bias: Whether attention depends on the distance on the graph.
+        degree_bias: Whether attention depends on the numbers of neighbours.
         token_only: Whether to return the graph token alone, `(..., 1, channels)`, for a fraction of
             the work: for the last block of a net that reads nothing else.
         epsilon: Of the layer normalisations.
@@ -59,6 +61,8 @@ class SkeletonTransformerBlock(keras.layers.Layer):
         graph_token: bool = False,
         hard_mask: bool = False,
         edge_types: bool = False,
+        hop_bias: bool = True,
+        degree_bias: bool = True,
         token_only: bool = False,
         epsilon: float = 1e-5,
         **kwargs: Any,
@@ -71,6 +75,8 @@ class SkeletonTransformerBlock(keras.layers.Layer):
             graph_token=graph_token,
             hard_mask=hard_mask,
             edge_types=edge_types,
+            hop_bias=hop_bias,
+            degree_bias=degree_bias,
             token_only=token_only,
             dropout=attention_dropout,
             dtype=self.dtype_policy,
@@ -129,6 +135,8 @@ class SkeletonTransformerBlock(keras.layers.Layer):
             "graph_token": attention["graph_token"],
             "hard_mask": attention["hard_mask"],
             "edge_types": attention["edge_types"],
+            "hop_bias": attention["hop_bias"],
+            "degree_bias": attention["degree_bias"],
             "token_only": attention["token_only"],
             "epsilon": self.epsilon,
         }

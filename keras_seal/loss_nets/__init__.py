@@ -6,12 +6,16 @@ from typing import Any
 
 from keras_seal.errors import UserError, nearest
 from keras_seal.loss_nets.base import LossNet
+from keras_seal.loss_nets.gcn import GCNLossNet
 from keras_seal.loss_nets.graph import GraphLossNet
 from keras_seal.loss_nets.mlp import MLPLossNet
+from keras_seal.loss_nets.spectral import SpectralLimit
 
-__all__ = ["GraphLossNet", "LossNet", "MLPLossNet", "get", "names"]
+__all__ = ["GCNLossNet", "GraphLossNet", "LossNet", "MLPLossNet", "SpectralLimit", "get", "names"]
 
-_CLASSES: dict[str, type[LossNet]] = {net.__name__: net for net in (GraphLossNet, MLPLossNet)}
+_CLASSES: dict[str, type[LossNet]] = {
+    net.__name__: net for net in (GCNLossNet, GraphLossNet, MLPLossNet)
+}
 
 
 def names() -> list[str]:

@@ -7,9 +7,12 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+from keras import layers
 
 from keras_seal import skeletons
-from keras_seal.layers import UnfoldFrames
+from keras_seal.layers import FoldFrames, FramePairs, PoseFeatures, UnfoldFrames
+from keras_seal.layers.pose_features import feature_kinds
+from keras_seal.loss_nets.spectral import SpectralLimit
 
 
 class LossNet(keras.Model):
@@ -18,11 +21,12 @@ class LossNet(keras.Model):
     A loss-net is a Functional model, built when it is made. Its inputs are a list: keypoints
     `(batch, frames, joints, input_channels)` and poses `(batch, frames, joints, 3)` in metres
     relative to the skeleton's origin; its output is the energy `(batch, frames)`, float32, low
-    for plausible poses. Each frame is scored on its own, so any number of frames will do. An
-    unconditional net takes both inputs too, but does not look at the keypoints.
+    for plausible poses. Each frame is scored on its own, or beside an earlier one with
+    `frame_gap`; any number of frames will do. An unconditional net takes both inputs too, but does
+    not look at the keypoints.
 
-    A subclass builds its graph from `energy_inputs` in its constructor, makes one energy a frame,
-    hands both to this constructor, and adds its own arguments to `get_config`.
+    A subclass builds its graph from `energy_inputs` and `described` in its constructor, makes one
+    energy a frame, hands both to this constructor, and adds its own arguments to `get_config`.
 
     Args:
         inputs: The two `keras.Input`, keypoints and poses.
@@ -30,6 +34,12 @@ class LossNet(keras.Model):
         skeleton: The `Skeleton` of both inputs.
         conditional: Whether the energy depends on the keypoints.
         input_channels: Channels of the keypoints.
+        pose_features: What the net sees of a pose: `"coordinates"`, `"bones"`, `"shape"`, or
+            several of them; see `keras_seal.layers.PoseFeatures`.
+        frame_gap: With a number, each frame is scored together with how it changed since the frame
+            so much earlier; the first frames, which have none, since the very first.
+        spectral_norm: With a number, the largest singular value of every kernel is kept at that or
+            below, which bounds how steep the energy can be.
         dtype: Dtype policy of the layers, as Keras takes it.
         **kwargs: Passed on to `keras.Model`.
     """
@@ -42,6 +52,9 @@ class LossNet(keras.Model):
         skeleton: skeletons.Skeleton,
         conditional: bool,
         input_channels: int,
+        pose_features: Any = "coordinates",
+        frame_gap: int | None = None,
+        spectral_norm: float | None = None,
         dtype: Any = None,
         **kwargs: Any,
     ) -> None:
@@ -52,6 +65,13 @@ class LossNet(keras.Model):
         self.skeleton = skeleton
         self.conditional = conditional
         self.input_channels = input_channels
+        self.pose_features = feature_kinds(pose_features)
+        self.frame_gap = frame_gap
+        self.spectral_norm = spectral_norm
+        if spectral_norm is not None:
+            for weight in self.trainable_weights:
+                if weight.name.endswith("kernel"):
+                    weight.constraint = SpectralLimit(spectral_norm)
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -61,6 +81,9 @@ class LossNet(keras.Model):
             "skeleton": self.skeleton.to_dict(),
             "conditional": self.conditional,
             "input_channels": self.input_channels,
+            "pose_features": list(self.pose_features),
+            "frame_gap": self.frame_gap,
+            "spectral_norm": self.spectral_norm,
         }
 
     @classmethod
@@ -98,3 +121,36 @@ def energy_inputs(skeleton: skeletons.Skeleton, input_channels: int = 2) -> list
         keras.Input((None, joints, input_channels), name="keypoints"),
         keras.Input((None, joints, 3), name="poses"),
     ]
+
+
+def described(
+    inputs: list[Any],
+    skeleton: skeletons.Skeleton,
+    *,
+    conditional: bool,
+    pose_features: Any,
+    frame_gap: int | None,
+    dtype: Any,
+) -> Any:
+    """Turn the two inputs of a loss-net into features of each joint.
+
+    Args:
+        inputs: From `energy_inputs`.
+        skeleton: The skeleton.
+        conditional: Whether the keypoints are among the features.
+        pose_features: Kinds of features of the pose, see `keras_seal.layers.PoseFeatures`.
+        frame_gap: See `LossNet`.
+        dtype: Dtype policy.
+
+    Returns:
+        Symbolic tensor `(batch * frames, joints, channels)`.
+    """
+    keypoints, x = inputs
+    kinds = feature_kinds(pose_features)
+    if kinds != ("coordinates",):
+        x = PoseFeatures(skeleton, kinds, dtype=dtype, name="pose_features")(x)
+    if conditional:
+        x = layers.Concatenate(dtype=dtype, name="join")([keypoints, x])
+    if frame_gap is not None:
+        x = FramePairs(frame_gap, dtype=dtype, name="frame_pairs")(x)
+    return FoldFrames(dtype=dtype, name="fold_frames")(x)

@@ -10,9 +10,9 @@ import keras
 from keras import layers
 
 from keras_seal import skeletons
-from keras_seal.layers import FoldFrames, GraphToken, JointProjection, SkeletonTransformerBlock
+from keras_seal.layers import GraphToken, JointProjection, SkeletonTransformerBlock
 from keras_seal.layers.arguments import check_integer
-from keras_seal.loss_nets.base import LossNet, energy_inputs
+from keras_seal.loss_nets.base import LossNet, described, energy_inputs
 
 
 @keras.saving.register_keras_serializable(package="keras_seal")
@@ -35,8 +35,15 @@ class GraphLossNet(LossNet):
             alone, instead of paying a learned penalty.
         edge_types: Whether attention has a learned weight for each kind of pair: the joint
             itself, its parent, its child, its mirror image.
+        hop_bias: Whether attention has a learned bias by the distance on the skeleton.
+        degree_bias: Whether attention has a learned bias by the numbers of neighbours.
         conditional: Whether the energy depends on the keypoints.
         input_channels: 2, or 3 with the detector's confidence.
+        pose_features: What the net sees of a pose: `"coordinates"`, `"bones"`, `"shape"` (blind to
+            position, rotation and size), or several of them; see `keras_seal.layers.PoseFeatures`.
+        frame_gap: With a number, each frame is scored together with how it changed since the frame
+            so much earlier.
+        spectral_norm: With a number, a bound on the largest singular value of every kernel.
         dtype: Dtype policy of the layers; the energy is float32 whatever it is.
         **kwargs: Passed on to `keras.Model`.
 
@@ -68,16 +75,27 @@ class GraphLossNet(LossNet):
         dropout: float = 0.0,
         hard_mask: bool = False,
         edge_types: bool = False,
+        hop_bias: bool = True,
+        degree_bias: bool = True,
         conditional: bool = True,
         input_channels: int = 2,
+        pose_features: Any = "coordinates",
+        frame_gap: int | None = None,
+        spectral_norm: float | None = None,
         dtype: Any = None,
         **kwargs: Any,
     ) -> None:
         skeleton = skeletons.get(skeleton)
         num_blocks = check_integer("num_blocks", num_blocks)
         inputs = energy_inputs(skeleton, input_channels)
-        x = layers.Concatenate(dtype=dtype, name="join")(inputs) if conditional else inputs[1]
-        x = FoldFrames(dtype=dtype, name="fold_frames")(x)
+        x = described(
+            inputs,
+            skeleton,
+            conditional=conditional,
+            pose_features=pose_features,
+            frame_gap=frame_gap,
+            dtype=dtype,
+        )
         x = JointProjection(units, embedding_dim, dtype=dtype, name="projection")(x)
         x = GraphToken(dtype=dtype, name="graph_token")(x)
         for index in range(num_blocks):
@@ -89,6 +107,8 @@ class GraphLossNet(LossNet):
                 graph_token=True,
                 hard_mask=hard_mask,
                 edge_types=edge_types,
+                hop_bias=hop_bias,
+                degree_bias=degree_bias,
                 token_only=index == num_blocks - 1,
                 dtype=dtype,
                 name=f"block_{index}",
@@ -104,6 +124,9 @@ class GraphLossNet(LossNet):
             skeleton=skeleton,
             conditional=conditional,
             input_channels=input_channels,
+            pose_features=pose_features,
+            frame_gap=frame_gap,
+            spectral_norm=spectral_norm,
             dtype=dtype,
             **kwargs,
         )
@@ -115,6 +138,8 @@ class GraphLossNet(LossNet):
         self.dropout = dropout
         self.hard_mask = hard_mask
         self.edge_types = edge_types
+        self.hop_bias = hop_bias
+        self.degree_bias = degree_bias
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -127,4 +152,6 @@ class GraphLossNet(LossNet):
             "dropout": self.dropout,
             "hard_mask": self.hard_mask,
             "edge_types": self.edge_types,
+            "hop_bias": self.hop_bias,
+            "degree_bias": self.degree_bias,
         }

@@ -10,9 +10,8 @@ import keras
 from keras import layers
 
 from keras_seal import skeletons
-from keras_seal.layers import FoldFrames
 from keras_seal.layers.arguments import check_integer
-from keras_seal.loss_nets.base import LossNet, energy_inputs
+from keras_seal.loss_nets.base import LossNet, described, energy_inputs
 
 
 @keras.saving.register_keras_serializable(package="keras_seal")
@@ -29,6 +28,11 @@ class MLPLossNet(LossNet):
         dropout: Dropout rate after every hidden layer.
         conditional: Whether the energy depends on the keypoints.
         input_channels: 2, or 3 with the detector's confidence.
+        pose_features: What the net sees of a pose: `"coordinates"`, `"bones"`, `"shape"` (blind to
+            position, rotation and size), or several of them; see `keras_seal.layers.PoseFeatures`.
+        frame_gap: With a number, each frame is scored together with how it changed since the frame
+            so much earlier.
+        spectral_norm: With a number, a bound on the largest singular value of every kernel.
         dtype: Dtype policy of the layers; the energy is float32 whatever it is.
         **kwargs: Passed on to `keras.Model`.
 
@@ -57,6 +61,9 @@ class MLPLossNet(LossNet):
         dropout: float = 0.5,
         conditional: bool = True,
         input_channels: int = 2,
+        pose_features: Any = "coordinates",
+        frame_gap: int | None = None,
+        spectral_norm: float | None = None,
         dtype: Any = None,
         **kwargs: Any,
     ) -> None:
@@ -75,8 +82,14 @@ class MLPLossNet(LossNet):
             )(x)
             return layers.Dropout(dropout, dtype=dtype, name=f"{name}_dropout")(x)
 
-        x = layers.Concatenate(dtype=dtype, name="join")(inputs) if conditional else inputs[1]
-        x = FoldFrames(dtype=dtype, name="fold_frames")(x)
+        x = described(
+            inputs,
+            skeleton,
+            conditional=conditional,
+            pose_features=pose_features,
+            frame_gap=frame_gap,
+            dtype=dtype,
+        )
         x = layers.Flatten(dtype=dtype, name="flatten")(x)
         x = block(x, "stem")
         for stage in range(num_stages):
@@ -90,6 +103,9 @@ class MLPLossNet(LossNet):
             skeleton=skeleton,
             conditional=conditional,
             input_channels=input_channels,
+            pose_features=pose_features,
+            frame_gap=frame_gap,
+            spectral_norm=spectral_norm,
             dtype=dtype,
             **kwargs,
         )

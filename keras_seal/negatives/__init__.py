@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import Any
 
 from keras_seal.errors import UserError, nearest
-from keras_seal.negatives.base import NegativeMaker, Scene
+from keras_seal.negatives.base import NegativeMaker, Scene, SkeletonMaker
 from keras_seal.negatives.bones import RotatedBones, ScaledBones
 from keras_seal.negatives.combined import GradientAscent, Mix, check_makers
 from keras_seal.negatives.joints import GaussianJoints, SwappedSides
@@ -23,9 +22,11 @@ __all__ = [
     "RotatedBones",
     "ScaledBones",
     "Scene",
+    "SkeletonMaker",
     "SwappedSides",
     "check_makers",
     "get",
+    "get_class",
     "names",
 ]
 
@@ -91,6 +92,6 @@ def get(name: str, skeleton: Any = None, **options: Any) -> NegativeMaker:
         10.0
     """
     target = get_class(name)
-    if "skeleton" in inspect.signature(target).parameters:
+    if issubclass(target, SkeletonMaker):
         options["skeleton"] = skeleton
     return target(**options)

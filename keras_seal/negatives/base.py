@@ -114,8 +114,25 @@ class NegativeMaker(keras.layers.Layer):
         return cls(**{name: read(value) for name, value in config.items()})
 
 
-class GradedMaker(NegativeMaker):
-    """Base of the makers whose difficulty is a range of sizes, on some skeleton.
+class SkeletonMaker(NegativeMaker):
+    """Base of the makers that need to know the skeleton.
+
+    Args:
+        skeleton: The skeleton: a `Skeleton`, its name, a YAML path or a dict.
+        seed: As for `NegativeMaker`.
+        **kwargs: Passed on to `keras.layers.Layer`.
+    """
+
+    def __init__(self, skeleton: Any, seed: int | None = None, **kwargs: Any) -> None:
+        super().__init__(seed=seed, **kwargs)
+        self.skeleton = skeletons.get(skeleton)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "skeleton": self.skeleton.to_dict()}
+
+
+class GradedMaker(SkeletonMaker):
+    """Base of the makers whose difficulty is a range of sizes.
 
     Args:
         skeleton: The skeleton: a `Skeleton`, its name, a YAML path or a dict.
@@ -131,8 +148,7 @@ class GradedMaker(NegativeMaker):
     def __init__(
         self, skeleton: Any, low: Any, high: Any, seed: int | None = None, **kwargs: Any
     ) -> None:
-        super().__init__(seed=seed, **kwargs)
-        self.skeleton = skeletons.get(skeleton)
+        super().__init__(skeleton, seed=seed, **kwargs)
         for name, value in (("low", low), ("high", high)):
             if not isinstance(value, Schedule) and not (
                 isinstance(value, (int, float)) and value >= 0
@@ -161,7 +177,6 @@ class GradedMaker(NegativeMaker):
         serialize = keras.saving.serialize_keras_object
         return {
             **super().get_config(),
-            "skeleton": self.skeleton.to_dict(),
             "low": serialize(self.low) if isinstance(self.low, Schedule) else self.low,
             "high": serialize(self.high) if isinstance(self.high, Schedule) else self.high,
         }

@@ -10,8 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_seal import skeletons
-from keras_seal.negatives.base import GradedMaker, NegativeMaker, Scene
+from keras_seal.negatives.base import GradedMaker, Scene, SkeletonMaker
 
 
 @keras.saving.register_keras_serializable(package="keras_seal")
@@ -48,8 +47,9 @@ class GaussianJoints(GradedMaker):
         shape = ops.shape(scene.truth)
         deviations = self.sizes((shape[0], shape[1], 1, 1), scene.step)
         noise = self.normal(shape)
-        origin = np.zeros((self.skeleton.num_joints, 1), "float32")
-        origin[list(self.skeleton.origin)] = 1.0
+        is_origin = np.zeros((self.skeleton.num_joints, 1), "float32")
+        is_origin[list(self.skeleton.origin)] = 1.0
+        origin = ops.convert_to_tensor(is_origin)
         # Only the joints that make the origin are moved back: to move all would make one joint's
         # noise everyone's.
         shift = ops.sum(noise * origin, axis=-2, keepdims=True) / len(self.skeleton.origin)
@@ -57,11 +57,12 @@ class GaussianJoints(GradedMaker):
 
 
 @keras.saving.register_keras_serializable(package="keras_seal")
-class SwappedSides(NegativeMaker):
+class SwappedSides(SkeletonMaker):
     """True poses whose left and right are confused: the whole body's, or some limbs'.
 
-    Each pair of mirrored limbs is swapped with probability `share`; a pose that would come off
-    unchanged is swapped as a whole. Mirrored joints of no limb take part in the latter alone.
+    Each pair of mirrored limbs, with the hips or shoulders that they hang on, is swapped with
+    probability `share`; a pose that would come off unchanged is swapped as a whole. Mirrored joints
+    of no limb take part in the latter alone.
 
     Args:
         skeleton: The skeleton: a `Skeleton`, its name, a YAML path or a dict.
@@ -80,8 +81,7 @@ class SwappedSides(NegativeMaker):
     def __init__(
         self, skeleton: Any, share: float = 0.5, seed: int | None = None, **kwargs: Any
     ) -> None:
-        super().__init__(seed=seed, **kwargs)
-        self.skeleton = skeletons.get(skeleton)
+        super().__init__(skeleton, seed=seed, **kwargs)
         if not self.skeleton.mirror_pairs:
             raise ValueError(
                 f"Skeleton '{self.skeleton.name}' has no mirrored joints, so its sides cannot be "
@@ -92,9 +92,12 @@ class SwappedSides(NegativeMaker):
         self.share = float(share)
         pairs = self.skeleton.limb_mirror_pairs
         self._members = np.zeros((len(pairs), self.skeleton.num_joints), "float32")
+        mirror = self.skeleton.mirror_permutation
         for row, names in zip(self._members, pairs, strict=True):
             for name in names:
-                row[list(self.skeleton.limbs[name])] = 1.0
+                chain = self.skeleton.limbs[name]
+                base = self.skeleton.parents[chain[0]]
+                row[[joint for joint in (base, *chain) if mirror[joint] != joint]] = 1.0
 
     def make(self, scene: Scene) -> Any:
         swapped = ops.take(scene.truth, self.skeleton.mirror_permutation, axis=-2)
@@ -103,14 +106,11 @@ class SwappedSides(NegativeMaker):
             return swapped
         count = ops.shape(scene.truth)[0]
         drawn = ops.cast(self.uniform((count, 1, pairs)) < self.share, "float32")
-        joints = ops.sum(drawn[..., None] * self._members, axis=-2)
+        members = ops.convert_to_tensor(self._members)
+        joints = ops.sum(drawn[..., None] * members, axis=-2)
         nothing = ops.sum(drawn, axis=-1, keepdims=True) == 0
         chosen = ops.logical_or(joints > 0, nothing)
         return ops.where(chosen[..., None], swapped, scene.truth)
 
     def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "skeleton": self.skeleton.to_dict(),
-            "share": self.share,
-        }
+        return {**super().get_config(), "share": self.share}

@@ -105,7 +105,7 @@ class Replay(NegativeMaker):
         if self.built:
             return
 
-        def variable(name: str, shape: tuple[int, ...], dtype: str) -> Any:
+        def variable(name: str, shape: tuple[Any, ...], dtype: str) -> Any:
             return self.add_weight(
                 shape=shape,
                 initializer="zeros",

@@ -499,7 +499,7 @@ class SEALPose(backends.Steps, keras.Model):
             pull = pull_energy(ops.ones_like(energy), ops.zeros_like(energies))[1][0]
             alignment = ops.mean(health.alignment(pull, y, y_pred))
             if self._controller is not None:
-                self._control(pull, gradient, alignment)
+                self._control(self._controller, pull, gradient, alignment)
             weight = ops.convert_to_tensor(self.energy_weight)
             loss = loss + weight * energy
             found["force_ratio"] = health.force_ratio(weight * pull, gradient)
@@ -524,7 +524,13 @@ class SEALPose(backends.Steps, keras.Model):
         energies = self._energy(condition, poses, training=False)
         return _mean(energies, sample_weight), energies
 
-    def _control(self, energy_gradient: Any, pose_gradient: Any, alignment: Any) -> None:
+    def _control(
+        self,
+        controller: EnergyWeightController,
+        energy_gradient: Any,
+        pose_gradient: Any,
+        alignment: Any,
+    ) -> None:
         """Let the controller set the energy's weight."""
         state = self.training_state
         seen = Observation(
@@ -534,7 +540,7 @@ class SEALPose(backends.Steps, keras.Model):
             alignment=alignment,
         )
         memory = {name: ops.convert_to_tensor(state.memory[name]) for name in state.memory}
-        weight, memory = self._controller.update(memory, seen)
+        weight, memory = controller.update(memory, seen)
         # One infinite gradient must not spoil what is remembered.
         good = ops.isfinite(weight)
         for name, value in {**memory, "energy_weight": weight}.items():

@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 
-from keras_seal import loss_nets, skeletons
+from keras_seal import geometry, loss_nets, skeletons
 from keras_seal.errors import UserError
-from tests.checks import check_loss_net, forward, randomize, to_numpy
+from keras_seal.layers import FramePairs, PoseFeatures
+from tests.checks import check_layer, check_loss_net, forward, randomize, to_numpy
 
 SMALL = {
+    "GCNLossNet": {"units": 8, "num_blocks": 2, "embedding_dim": 4},
     "MLPLossNet": {"units": 16, "num_stages": 1, "dropout": 0.2},
     "GraphLossNet": {"units": 16, "num_blocks": 2, "num_heads": 4, "embedding_dim": 4},
 }
@@ -31,6 +33,8 @@ def count(net):
         ("MLPLossNet", {"input_channels": 3}),
         ("GraphLossNet", {"conditional": False, "hard_mask": True, "dropout": 0.1}),
         ("GraphLossNet", {"edge_types": True, "mlp_ratio": 2}),
+        ("GraphLossNet", {"hop_bias": False, "degree_bias": False, "pose_features": ["bones"]}),
+        ("GCNLossNet", {"pose_features": ["coordinates", "shape"], "spectral_norm": 2.0}),
     ],
 )
 def test_shared_check(name, options, rng, tmp_path):
@@ -113,7 +117,7 @@ def test_other_skeletons(name, skeleton, rng):
 
 
 def test_names():
-    assert loss_nets.names() == ["GraphLossNet", "MLPLossNet"]
+    assert loss_nets.names() == ["GCNLossNet", "GraphLossNet", "MLPLossNet"]
     with pytest.raises(UserError, match="Did you mean 'GraphLossNet'"):
         loss_nets.get("GraphLosNet", skeleton="human36m_17")
 
@@ -125,8 +129,110 @@ def test_names():
         ("GraphLossNet", {"units": 30, "num_heads": 8}, "divide"),
         ("MLPLossNet", {"num_stages": -1}, "num_stages"),
         ("MLPLossNet", {"input_channels": 1}, "input_channels"),
+        ("MLPLossNet", {"pose_features": "shapes"}, "Did you mean 'shape'"),
+        ("MLPLossNet", {"pose_features": []}, "one or more"),
+        ("GCNLossNet", {"frame_gap": 0}, "gap"),
+        ("GCNLossNet", {"spectral_norm": 0.0}, "limit"),
     ],
 )
 def test_senseless_numbers_are_refused(name, options, message):
     with pytest.raises(ValueError, match=message):
         loss_nets.get(name, skeleton="human36m_17", **options)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_shape_alone_is_blind_to_position_rotation_and_size(name, random_poses, rng):
+    net = loss_nets.get(
+        name,
+        skeleton="human36m_17",
+        conditional=False,
+        pose_features="shape",
+        **{**SMALL[name], "dropout": 0.0},
+    )
+    randomize(net)
+    poses = random_poses(4, 2).astype("float64")
+    keypoints = np.zeros((4, 2, 17, 2), "float32")
+    rotation = geometry.axis_angle_to_matrix(
+        rng.standard_normal((4, 1, 3)), rng.uniform(0, 3, (4, 1))
+    )
+    moved = 1.7 * geometry.rotate(poses, rotation[:, :, None]) + [0.3, -2.0, 1.0]
+    mirrored = poses * [-1.0, 1.0, 1.0]
+
+    def energy(some):
+        return to_numpy(forward(net, [keypoints, some.astype("float32")]))
+
+    true = energy(poses)
+    np.testing.assert_allclose(energy(moved), true, rtol=1e-3, atol=1e-3)
+    # Left and right confused, which leaves all lengths and angles alone, is not the same.
+    assert np.abs(energy(mirrored) - true).min() > 1e-3
+
+
+def test_shape_features_against_numpy(random_poses):
+    skeleton = skeletons.get("human36m_17")
+    pose = random_poses(1)[0, 0].astype("float64")
+    found = to_numpy(PoseFeatures(skeleton, "shape")(pose[None].astype("float32")))[0]
+    vectors = {j: pose[j] - pose[p] for p, j in skeleton.bones}
+    unit = {j: v / np.linalg.norm(v) for j, v in vectors.items()}
+    logs = {j: np.log(np.linalg.norm(v)) for j, v in vectors.items()}
+    hip, knee, ankle = (
+        skeleton.limbs["left_leg"][-3:]
+        if len(skeleton.limbs["left_leg"]) > 2
+        else (skeleton.parents[skeleton.limbs["left_leg"][0]], *skeleton.limbs["left_leg"])
+    )
+    mirror = skeleton.mirror_permutation
+    shoulder = [j for j in skeleton.left if mirror[skeleton.parents[j]] == skeleton.parents[j]]
+    axis = sum(pose[j] - pose[mirror[j]] for j in shoulder)
+    axis /= np.linalg.norm(axis)
+    assert hip in shoulder
+    expected = [
+        5 * (logs[ankle] - np.mean(list(logs.values()))),
+        5 * (logs[ankle] - logs[mirror[ankle]]),
+        unit[ankle] @ unit[knee],
+        unit[ankle] @ unit[hip],
+        unit[ankle] @ unit[mirror[ankle]],
+        unit[ankle] @ axis,
+        np.linalg.det([unit[ankle], unit[knee], unit[hip]]),
+        np.linalg.det([unit[ankle], unit[knee], axis]),
+    ]
+    np.testing.assert_allclose(found[ankle], expected, atol=1e-4)
+    np.testing.assert_array_equal(found[skeleton.root], 0)
+
+
+def test_feature_layers(rng, random_poses):
+    poses = random_poses(2, 3)
+    check_layer(
+        lambda **more: PoseFeatures("human36m_17", ["coordinates", "bones", "shape"], **more),
+        poses,
+        (2, 3, 17, 14),
+    )
+    check_layer(lambda **more: FramePairs(2, **more), poses, (2, 3, 17, 6))
+    # No mirrored joints, and a pose without any extent: still numbers.
+    hand = PoseFeatures("hand_21", "shape")(np.zeros((1, 21, 3), "float32"))
+    assert np.isfinite(to_numpy(hand)).all()
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_pairs_of_frames_see_motion(name, rng):
+    """The energy of a frame depends on the frame `frame_gap` earlier, and on no other one."""
+    net = loss_nets.get(name, skeleton="human36m_17", frame_gap=2, **SMALL[name])
+    randomize(net)
+    keypoints, poses = batch(rng, frames=5)
+    true = to_numpy(forward(net, [keypoints, poses]))
+    assert true.shape == (3, 5)
+    moved = poses.copy()
+    moved[:, 1] += 0.3 * rng.standard_normal(moved[:, 1].shape)
+    changed = np.abs(to_numpy(forward(net, [keypoints, moved])) - true).max(0) > 1e-6
+    assert changed.tolist() == [False, True, False, True, False]
+
+
+def test_spectral_norm_bounds_every_kernel(rng):
+    net = loss_nets.MLPLossNet(
+        "human36m_17", units=16, num_stages=1, dropout=0.0, spectral_norm=0.5
+    )
+    keypoints, poses = batch(rng)
+    net.compile("adam", "mse")
+    for _ in range(5):
+        net.train_on_batch([keypoints, poses], np.zeros((3, 2), "float32"))
+    for weight in net.trainable_weights:
+        if weight.name == "kernel":
+            assert np.linalg.svd(to_numpy(weight), compute_uv=False)[0] < 0.56
