@@ -2,8 +2,10 @@
 
 A runner takes the path of a checkout of the original repository, gives its PyTorch module random
 weights (batch statistics among them), loads them into ours through `keras_seal.interop`, and
-compares outputs and gradients. Nothing of the original is kept here; the runners import it from
-the checkout.
+compares outputs and gradients: in float32, and in float64 too. A ReLU whose input is nearly zero
+may be open in the one net and shut in the other for nothing but rounding, and then a gradient in
+float32 is off by far more than rounding; in float64 it is not, unless the nets differ. Nothing of
+the original is kept here; the runners import it from the checkout.
 """
 
 from __future__ import annotations
@@ -70,6 +72,43 @@ def randomize(module: torch.nn.Module, seed: int = 0, spread: float = 1.0) -> to
     return module.eval()
 
 
+def in_double(net: Any) -> Any:
+    """Copy a net, its weights included, to float64, whatever its layers ask for."""
+    import keras
+
+    def clone(layer: Any) -> Any:
+        if not isinstance(layer, keras.layers.Layer):
+            return layer  # an operation, without weights or dtype
+        config = json.dumps(keras.layers.serialize(layer)).replace('"float32"', '"float64"')
+        return keras.layers.deserialize(json.loads(config))
+
+    twin = keras.models.clone_model(net, clone_function=clone)
+    twin.set_weights(net.get_weights())
+    return twin
+
+
+@contextlib.contextmanager
+def all_in_double() -> Iterator[None]:
+    """Keep to float64 where layers, and Keras itself, go down to float32 on purpose."""
+    from keras import ops
+    from keras.src import backend
+    from keras.src.backend.common import dtypes
+
+    cast, result_type = ops.cast, dtypes.result_type
+
+    def in_double(*types: Any) -> str:
+        double = any(str(each).endswith("float64") for each in types)
+        return "float64" if double else result_type(*types)
+
+    ops.cast = lambda x, dtype: cast(x, "float64" if dtype == "float32" else dtype)
+    dtypes.result_type = backend.result_type = in_double
+    try:
+        yield
+    finally:
+        ops.cast = cast
+        dtypes.result_type = backend.result_type = result_type
+
+
 def compare(
     name: str,
     net: Any,
@@ -79,6 +118,7 @@ def compare(
     *,
     batch: int = 3,
     prepare: Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]] = dict,
+    double: bool = True,
     **facts: Any,
 ) -> dict[str, Any]:
     """Load the original's weights into our net, compare, and print one line of JSON.
@@ -92,6 +132,7 @@ def compare(
             before the root is taken off.
         batch: Samples.
         prepare: What is done to the state dict first.
+        double: Whether to compare in float64 as well.
         **facts: Printed along.
     """
     from keras_seal.interop.base import load_state_dict
@@ -106,31 +147,47 @@ def compare(
     rng = np.random.default_rng(1)
     shape = (batch, *net.input.shape[1:])
     keypoints = rng.uniform(-1, 1, shape).astype("float32")
-    truth = torch.tensor(rng.standard_normal((batch, *net.output.shape[1:])), dtype=torch.float32)
+    truth = torch.tensor(rng.standard_normal((batch, *net.output.shape[1:])))
+
+    def differences(ours: Any, dtype: torch.dtype) -> tuple[float, float, float]:
+        results = []
+        for run in (lambda x: ours(x, training=False), call):
+            x = torch.tensor(keypoints, dtype=dtype, requires_grad=True)
+            poses = run(x)
+            assert poses.dtype == dtype
+            # On our own output this changes nothing.
+            poses = poses - poses[:, :, origin].mean(dim=2, keepdim=True)
+            loss = torch.linalg.norm(poses - truth.to(dtype), dim=-1).mean()
+            (gradient,) = torch.autograd.grad(loss, x)
+            results.append((poses.detach().numpy(), gradient.numpy()))
+        (poses, gradient), (their_poses, their_gradient) = results
+        largest = float(np.abs(their_poses).max())
+        return (
+            float(np.abs(poses - their_poses).max() / max(1.0, largest)),
+            float(np.abs(gradient - their_gradient).max() / np.abs(their_gradient).max()),
+            largest,
+        )
+
     origin = list(net.skeleton.origin)
-    results = []
-    for run in (lambda x: net(x, training=False), call):
-        x = torch.tensor(keypoints, requires_grad=True)
-        poses = run(x)
-        # On our own output this changes nothing.
-        poses = poses - poses[:, :, origin].mean(dim=2, keepdim=True)
-        loss = torch.linalg.norm(poses - truth, dim=-1).mean()
-        (gradient,) = torch.autograd.grad(loss, x)
-        results.append((poses.detach().numpy(), gradient.numpy()))
-    (ours, our_gradient), (theirs, their_gradient) = results
+    output_difference, gradient_difference, largest = differences(net, torch.float32)
+    facts = {"largest_output": largest, **facts}
+    if double:
+        for module in modules.values():
+            module.double()
+        with all_in_double():
+            in_float64 = differences(in_double(net), torch.float64)
+        facts["max_output_difference_float64"] = in_float64[0]
+        facts["max_gradient_difference_float64"] = in_float64[1]
+        for module in modules.values():
+            module.float()
     trainable = sum(p.numel() for m in modules.values() for p in m.parameters() if p.requires_grad)
     line = {
         "net": name,
         "frames": int(net.num_frames),
-        "max_output_difference": float(
-            np.abs(ours - theirs).max() / max(1.0, np.abs(theirs).max())
-        ),
-        "max_gradient_difference": float(
-            np.abs(our_gradient - their_gradient).max() / np.abs(their_gradient).max()
-        ),
+        "max_output_difference": output_difference,
+        "max_gradient_difference": gradient_difference,
         "parameters": int(sum(np.prod(w.shape) for w in net.trainable_weights)),
         "original_parameters": trainable,
-        "largest_output": float(np.abs(theirs).max()),
         "missing": list(report.missing),
         "skipped": len(report.skipped),
         **facts,
