@@ -42,7 +42,7 @@ def check_scale(
         raise UserError(
             "Such a net says positions in the image, and no image tells how large a body is. Give"
             " one of: mean_bone_length, the mean length in metres of the skeleton's bones in the"
-            " person seen (about 0.25 for an adult on human36m_17); or metres_per_unit, what half"
+            " person seen (about 0.26 for an adult on human36m_17); or metres_per_unit, what half"
             " the image's width measures at the person's distance, in metres."
         )
     given = {
@@ -156,7 +156,7 @@ class ImageSpaceAdapter(PoseNet):
         net: The net, a `PoseNet` whose positions are in the image.
         metres_per_unit: Metres that half the image's width measures at the distance of the body.
         mean_bone_length: Mean length of all of the skeleton's bones in the person seen, metres;
-            about 0.25 for an adult on "human36m_17".
+            about 0.26 for an adult on "human36m_17".
         focal_length: Of the camera, in units of half the image's width (2.3 for Human3.6M's). The
             principal point is taken to be in the middle of the image.
         input_channels: Of the keypoints; None for those of the net. With 2, a net that takes the
@@ -171,8 +171,8 @@ class ImageSpaceAdapter(PoseNet):
         >>> from keras_seal.pose_nets import DSTformer
         >>> net = DSTformer("human36m_17", num_frames=9, channels=16, num_layers=1)
         >>> adapter = ImageSpaceAdapter(net, mean_bone_length=0.25, focal_length=2.3)
-        >>> poses = adapter(keras.random.normal((1, 9, 17, 2)))
-        >>> round(float(ops.mean(geometry.bone_lengths(poses, "human36m_17"))), 3)
+        >>> poses = adapter.predict_on_batch(ops.ones((1, 9, 17, 2)))
+        >>> round(float(geometry.bone_lengths(poses, "human36m_17").mean()), 3)
         0.25
 
     Reference:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, cast
 
 import keras
 import numpy as np
@@ -206,7 +206,7 @@ class GraphBlock(layers.Layer):
         self.layer_scale = layer_scale
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        channels, policy = input_shape[-1], self.dtype_policy
+        channels, policy = cast(int, input_shape[-1]), self.dtype_policy
         self.mixer.build(input_shape)
         self.mixer_norm = layers.LayerNormalization(epsilon=1e-5, dtype=policy, name="mixer_norm")
         self.feed_forward_norm = layers.LayerNormalization(
