@@ -186,7 +186,7 @@ class JointFormer(PoseNet):
         skeleton = skeletons.get(skeleton)
         joints = skeleton.num_joints
         inputs = keypoints_input(skeleton, num_frames, input_channels)
-        options = {
+        options: dict[str, Any] = {
             "channels": check_integer("channels", channels),
             "num_blocks": check_integer("num_blocks", num_blocks),
             "num_heads": check_integer("num_heads", num_heads),
