@@ -112,7 +112,9 @@ def test_mirroring_gives_a_lifter_that_mirrors(rng, lifter):
 
 def test_a_run_folder_tells_how_its_net_was_trained(tmp_path, copier):
     recipe = "name: a\ndata: {source: synthetic, options: {fps: 12.5}, frame_stride: 2}\n"
-    (tmp_path / "recipe.yaml").write_text(recipe + "pose_net: {name: SimpleBaseline}\n")
+    (tmp_path / "recipe.yaml").write_text(
+        recipe + "pose_net: {name: SimpleBaseline}\ntraining: {epochs: 1}\n"
+    )
     with pytest.raises(UserError, match=r"has no pose_net.keras yet: end the run"):
         Lifter(tmp_path)
     net = pose_nets.MixSTE("human36m_17", num_frames=3, channels=8, num_blocks=1)
