@@ -21,6 +21,7 @@ from keras_seal.geometry import root_relative
 # Longer tables are cut for people; the JSON holds them whole.
 _MOST_ROWS = 60
 _MOST_FRAMES = 500
+_MOST_CANDIDATES = 500
 _RANKS = {
     "best": 0.0,
     "25 % are better": 0.25,
@@ -285,13 +286,19 @@ def _is_number(cell: str) -> bool:
 
 
 def _standing(measured: Measurements, sequences: PoseSequences) -> np.ndarray:
-    """Choose a true pose to draw on: among evenly spread ones, one tall, wide and flat."""
+    """Choose a true pose to draw on: somebody upright, whose joints do not hide each other."""
     from keras_seal.visualization.evaluation import facing
 
-    rows = measured.frames[np.unique(np.linspace(0, len(measured) - 1, 2000).astype(int))]
-    poses = sequences.poses[rows]
-    width, height, depth = np.ptp(facing(poses, measured.skeleton), axis=1).T
-    return poses[int((height + 0.5 * width - depth).argmax())]
+    rows = np.unique(np.linspace(0, len(measured) - 1, _MOST_CANDIDATES).astype(int))
+    poses = sequences.poses[measured.frames[rows]].astype("float64")
+    seen = facing(poses, measured.skeleton)[..., :2]
+    distances = np.linalg.norm(seen[:, :, None] - seen[:, None], axis=-1)
+    distances[:, *np.diag_indices(seen.shape[1])] = np.inf
+    # Those that lie closest together decide.
+    crowded = np.sort(distances.min(axis=-1), axis=-1)[:, : max(1, seen.shape[1] // 3)]
+    heights = np.ptp(seen[..., 1], axis=1)
+    upright = heights >= 0.85 * np.quantile(heights, 0.9)
+    return poses[int(np.where(upright, crowded.mean(axis=-1), -1.0).argmax())]
 
 
 def _distribution(measured: Measurements) -> Any:

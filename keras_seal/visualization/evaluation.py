@@ -62,7 +62,7 @@ def joint_error_figure(errors: Any, pose: Any, skeleton: Any, *, titles: Sequenc
     colours = LinearSegmentedColormap.from_list(
         "errors", colormaps[_SCALE](np.linspace(_SCALE_START, 1.0, 64))
     )
-    figure = style.new_figure(4.4 * len(errors), 5.4, layout="constrained")
+    figure = style.new_figure(4.4 * len(errors), 5.0, layout="constrained")
     labelled = skeleton.num_joints <= _MOST_LABELS
     for place, values in enumerate(errors):
         ax = figure.add_subplot(1, len(errors), place + 1)
