@@ -116,7 +116,7 @@ class PoseFeatures(keras.layers.Layer):
         return [left for left, _ in pairs], [right for _, right in pairs]
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        if len(input_shape) < 3 or input_shape[-2:] != (self.skeleton.num_joints, 3):
+        if tuple(input_shape[-2:]) != (self.skeleton.num_joints, 3):
             raise ValueError(
                 f"{self.name} takes (..., {self.skeleton.num_joints}, 3), got {tuple(input_shape)}."
             )
