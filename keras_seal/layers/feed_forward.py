@@ -10,6 +10,7 @@ import keras
 from keras import ops
 
 from keras_seal.layers.arguments import check_integer
+from keras_seal.layers.exact_gelu import exact_gelu
 from keras_seal.layers.initializers import linear_initializers
 
 
@@ -73,7 +74,7 @@ class FeedForward(keras.layers.Layer):
         # On two axes: XLA copies whole activations to transpose the gradient's operands otherwise.
         hidden = self.expand(ops.reshape(inputs, (-1, inputs.shape[-1])))
         if self.activation is keras.activations.gelu:
-            hidden = keras.activations.gelu(hidden, approximate=False)
+            hidden = exact_gelu(hidden)
         else:
             hidden = self.activation(hidden)
         if self.dropout_layer is not None:
