@@ -5,7 +5,7 @@ Everything here needs Keras, which must run on the recipe's backend already.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from keras_seal.data import PoseSequences, PoseSplits, PoseWindows
 from keras_seal.errors import UserError, nearest
 from keras_seal.recipes import schema
 from keras_seal.recipes.constructing import construct, first_line, telling
+from keras_seal.recipes.negatives import build_negatives
 from keras_seal.recipes.optimizers import build_energy_weight, build_optimizer
 from keras_seal.recipes.schema import Recipe
 from keras_seal.skeletons import Skeleton
@@ -234,12 +235,16 @@ def build_loss_net(recipe: Recipe) -> keras.Model | None:
     return net
 
 
-def build_model(recipe: Recipe, input_channels: int = 2) -> SEALPose:
-    """Make the recipe's networks.
+def build_model(
+    recipe: Recipe, input_channels: int = 2, steps_per_epoch: Callable[[int], int] | None = None
+) -> SEALPose:
+    """Make the recipe's networks, and what makes negatives.
 
     Args:
         recipe: The recipe.
         input_channels: Channels of the keypoints.
+        steps_per_epoch: Gives the batches an epoch from the frames that the pose-net predicts, for
+            schedules of negatives; 100 where it is not given.
 
     Returns:
         The model, to be compiled by `compile_model`.
@@ -248,12 +253,19 @@ def build_model(recipe: Recipe, input_channels: int = 2) -> SEALPose:
         UserError: If a network's name, file, options or shapes are wrong.
     """
     seal = recipe.seal
-    return SEALPose(
-        build_pose_net(recipe, input_channels),
-        build_loss_net(recipe),
-        mode="dynamic" if seal is None else seal.mode,
-        negatives_pass=seal.negatives_pass if isinstance(seal, schema.DynamicSeal) else "shared",
-    )
+    pose_net, loss_net = build_pose_net(recipe, input_channels), build_loss_net(recipe)
+    arguments: dict[str, Any] = {}
+    if isinstance(seal, schema.DynamicSeal):
+        arguments["negatives_pass"] = seal.negatives_pass
+        arguments["negatives"] = build_negatives(
+            seal.negatives,
+            build_skeleton(recipe),
+            recipe.seed,
+            recipe.training.epochs,
+            steps_per_epoch(pose_net.output_shape[1]) if steps_per_epoch else 100,
+        )
+    mode = "dynamic" if seal is None else seal.mode
+    return SEALPose(pose_net, loss_net, mode=mode, **arguments)
 
 
 def compile_model(model: SEALPose, recipe: Recipe, steps_per_epoch: int) -> None:
@@ -282,6 +294,7 @@ def compile_model(model: SEALPose, recipe: Recipe, steps_per_epoch: int) -> None
         )
     if isinstance(seal, schema.DynamicSeal) and training.loss_net_optimizer is not None:
         options = seal.objective.model_dump()
+        arguments["gradient_penalty"] = seal.gradient_penalty
         arguments["energy_objective"] = losses.get_objective(options.pop("name"), **options)
         arguments["loss_net_optimizer"] = build_optimizer(
             training.loss_net_optimizer, training, steps_per_epoch, "training.loss_net_optimizer"

@@ -9,7 +9,7 @@ import numpy as np
 
 from keras_seal.recipes import schema
 from keras_seal.recipes.constructing import construct
-from keras_seal.training import Ramp
+from keras_seal.training import AlignmentGuard, EnergyWeightController, ForceRatio, Ramp
 
 # Set by keys of the recipe also where those are null.
 _ELSEWHERE = ("ema_momentum", "ema_overwrite_frequency", "name", "weight_decay")
@@ -101,17 +101,25 @@ def build_learning_rate(
     return rate
 
 
-def build_energy_weight(weight: Any, epochs: int, steps_per_epoch: int) -> float | Ramp:
+def build_energy_weight(
+    weight: Any, epochs: int, steps_per_epoch: int
+) -> float | Ramp | EnergyWeightController:
     """Make an energy weight.
 
     Args:
-        weight: A number, or a schedule's section of the recipe.
+        weight: A number, or a schedule's or controller's section of the recipe.
         epochs: Epochs of the training.
         steps_per_epoch: Batches an epoch.
 
     Returns:
-        The number, or a schedule over steps.
+        The number, a schedule over steps, or a controller.
     """
+    if isinstance(weight, schema.AlignmentWeight):
+        inner = build_energy_weight(weight.weight, epochs, steps_per_epoch)
+        return AlignmentGuard(inner, weight.full, weight.smoothing)
+    if isinstance(weight, schema.ForceRatioWeight):
+        target = build_energy_weight(weight.target, epochs, steps_per_epoch)
+        return ForceRatio(target, weight.smoothing, weight.maximum)
     if isinstance(weight, schema.Warmup):
         return Ramp(
             0.0,

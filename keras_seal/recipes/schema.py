@@ -35,8 +35,8 @@ class Section(BaseModel):
 
 def _schedule_of(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return value.get("schedule")
-    return getattr(value, "schedule", "number")
+        return value.get("schedule", value.get("controller"))
+    return getattr(value, "schedule", getattr(value, "controller", "number"))
 
 
 def _name_of(value: Any) -> Any:
@@ -119,13 +119,68 @@ class Warmup(Section):
     """How long it then takes to reach `value`."""
 
 
-EnergyWeight = Annotated[
+Amount = Annotated[
     Annotated[NonNegativeFloat, Tag("number")]
     | Annotated[LinearRamp, Tag("linear")]
     | Annotated[CosineRamp, Tag("cosine")]
     | Annotated[Warmup, Tag("warmup")],
     Discriminator(_schedule_of),
 ]
+
+
+class ForceRatioWeight(Section):
+    """A weight that holds the energy's pull at a share of the pose loss's."""
+
+    controller: Literal["force_ratio"]
+    target: Amount = 0.2
+    """The share: a number or a schedule."""
+    smoothing: float = Field(default=0.98, ge=0, lt=1)
+    """Share of what is remembered in what the next step goes by."""
+    maximum: PositiveFloat = 1.0
+    """Largest weight."""
+
+
+class AlignmentWeight(Section):
+    """A weight that is turned down when the energy no longer pulls towards the truth."""
+
+    controller: Literal["alignment"]
+    weight: Annotated[
+        Annotated[NonNegativeFloat, Tag("number")]
+        | Annotated[LinearRamp, Tag("linear")]
+        | Annotated[CosineRamp, Tag("cosine")]
+        | Annotated[Warmup, Tag("warmup")]
+        | Annotated[ForceRatioWeight, Tag("force_ratio")],
+        Discriminator(_schedule_of),
+    ] = ForceRatioWeight(controller="force_ratio")
+    """What is turned down: a number, a schedule, or the controller `force_ratio`."""
+    full: float = Field(default=0.05, gt=0, le=1)
+    """Alignment from which on nothing is turned down."""
+    smoothing: float = Field(default=0.98, ge=0, lt=1)
+    """Share of what is remembered in what the next step goes by."""
+
+
+EnergyWeight = Annotated[
+    Annotated[NonNegativeFloat, Tag("number")]
+    | Annotated[LinearRamp, Tag("linear")]
+    | Annotated[CosineRamp, Tag("cosine")]
+    | Annotated[Warmup, Tag("warmup")]
+    | Annotated[ForceRatioWeight, Tag("force_ratio")]
+    | Annotated[AlignmentWeight, Tag("alignment")],
+    Discriminator(_schedule_of),
+]
+
+
+class Negative(Section):
+    """A maker of poses that the loss-net shall score above the truth."""
+
+    name: str
+    """One of `keras_seal.negatives.names()`."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """Arguments of the maker. Makers inside, those of `mix` and `start` of `gradient_ascent`, are
+    written as here; sizes may be schedules, as for `energy_weight`."""
+
+
+Negatives = Annotated[tuple[Negative, ...], Field(strict=False)]
 
 
 class MarginObjective(Section):
@@ -176,11 +231,15 @@ class DynamicSeal(Section):
 
     mode: Literal["dynamic"] = "dynamic"
     energy_weight: EnergyWeight = 1e-3
-    """Weight of the energy in the pose-net's loss: a number or a schedule."""
+    """Weight of the energy in the pose-net's loss: a number, a schedule or a controller."""
     objective: Objective = MarginObjective(name="margin")
     """What the loss-net learns."""
     negatives_pass: Literal["shared", "inference"] = "shared"
     """`shared`: the training pass makes the negatives; `inference`: a pass of its own does."""
+    negatives: Negatives = (Negative(name="prediction"),)
+    """What the loss-net scores above the truth; one negative a pose from each."""
+    gradient_penalty: NonNegativeFloat = 0.0
+    """Weight of half the energy's squared slope at true poses in the loss-net's loss."""
 
 
 class StaticSeal(Section):
@@ -188,7 +247,7 @@ class StaticSeal(Section):
 
     mode: Literal["static"]
     energy_weight: EnergyWeight = 1e-3
-    """Weight of the energy in the pose-net's loss: a number or a schedule."""
+    """Weight of the energy in the pose-net's loss: a number, a schedule or a controller."""
 
 
 Seal = Annotated[
@@ -299,6 +358,46 @@ class Optimizer(Section):
     """Further arguments of the optimizer, for instance `beta_1` or `momentum`."""
 
 
+class DenoisingObjective(Section):
+    """The way down the energy leads from a noisy pose to the true one: denoising score matching."""
+
+    name: Literal["denoising"]
+    low: NonNegativeFloat = 0.002
+    """Smallest standard deviation of the noise, metres; each pose has its own."""
+    high: PositiveFloat = 0.1
+    """Largest standard deviation of the noise, metres."""
+    unit: PositiveFloat = 0.03
+    """The energy is half the squared distance to the truth in this unit, metres."""
+
+
+class Pretraining(Section):
+    """How `keras-seal pretrain-loss-net` trains the loss-net, without a pose-net."""
+
+    epochs: int = Field(default=5, ge=1)
+    objective: Annotated[
+        Annotated[MarginObjective, Tag("margin")]
+        | Annotated[NCEObjective, Tag("nce")]
+        | Annotated[RegressionObjective, Tag("regression")]
+        | Annotated[DenoisingObjective, Tag("denoising")],
+        Discriminator(_name_of),
+    ] = DenoisingObjective(name="denoising")
+    """What the loss-net learns."""
+    negatives: Negatives | None = None
+    """What it scores above the truth, with another objective than `denoising`; there are no
+    predictions."""
+    optimizer: Optimizer | None = None
+    """Null takes training.loss_net_optimizer, or the defaults."""
+
+    @model_validator(mode="after")
+    def _negatives_fit(self) -> Pretraining:
+        denoises = self.objective.name == "denoising"
+        if denoises and self.negatives is not None:
+            raise ValueError("negatives: denoising makes its own noise; leave them out")
+        if not denoises and self.negatives is None:
+            raise ValueError(f"negatives: objective '{self.objective.name}' needs some")
+        return self
+
+
 class Training(Section):
     """How long, with what, and how exactly the weights are moved."""
 
@@ -405,6 +504,8 @@ class Recipe(Section):
     seal: Seal | None = None
     """Null without a loss-net; defaults with one."""
     training: Training
+    pretraining: Pretraining | None = None
+    """For `keras-seal pretrain-loss-net`: how the loss-net is trained alone."""
     evaluation: Evaluation = Evaluation()
     callbacks: Callbacks = Callbacks()
 

@@ -116,7 +116,11 @@ class _Run:
         self.splits: PoseSplits = building.build_splits(recipe, cache_dir)
         # Only now, so that initial weights do not depend on whether the data was cached.
         set_seeds(recipe.seed)
-        self.model: SEALPose = building.build_model(recipe, self.splits.train.num_channels)
+
+        def steps(out_frames: int) -> int:
+            return len(building.build_windows(recipe, self.splits.train, out_frames, training=True))
+
+        self.model: SEALPose = building.build_model(recipe, self.splits.train.num_channels, steps)
         out_frames = self.model.pose_net.output_shape[1]
         self.windows: PoseWindows = building.build_windows(
             recipe, self.splits.train, out_frames, training=True
