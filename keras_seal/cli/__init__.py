@@ -19,6 +19,7 @@ from keras_seal.errors import UserError
 # imports none of them.
 _COMMANDS = {
     "train": "Train as a recipe says, or go on with a run.",
+    "pretrain-loss-net": "Train a recipe's loss-net alone, to be used by other recipes.",
     "evaluate": "Measure a finished run's pose-net on a split.",
     "compare": "Compare evaluated runs: differences, intervals, clear winners.",
     "predict": "Lift the people of a 2D keypoint file: motion, BVH, pictures.",
