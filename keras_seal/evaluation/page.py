@@ -21,7 +21,7 @@ from keras_seal.geometry import root_relative
 # Longer tables are cut for people; the JSON holds them whole.
 _MOST_ROWS = 60
 _MOST_FRAMES = 500
-_MOST_CANDIDATES = 500
+_MOST_PAIRS = 150_000
 _RANKS = {
     "best": 0.0,
     "25 % are better": 0.25,
@@ -289,7 +289,9 @@ def _standing(measured: Measurements, sequences: PoseSequences) -> np.ndarray:
     """Choose a true pose to draw on: somebody upright, whose joints do not hide each other."""
     from keras_seal.visualization.evaluation import facing
 
-    rows = np.unique(np.linspace(0, len(measured) - 1, _MOST_CANDIDATES).astype(int))
+    # The distances of all pairs of joints are looked at: fewer poses where there are many.
+    count = int(np.clip(_MOST_PAIRS // measured.skeleton.num_joints**2, 10, 500))
+    rows = np.unique(np.linspace(0, len(measured) - 1, count).astype(int))
     poses = sequences.poses[measured.frames[rows]].astype("float64")
     seen = facing(poses, measured.skeleton)[..., :2]
     distances = np.linalg.norm(seen[:, :, None] - seen[:, None], axis=-1)

@@ -71,7 +71,8 @@ def joint_error_figure(errors: Any, pose: Any, skeleton: Any, *, titles: Sequenc
         norm = Normalize(0.0, max(float(values.max()), 1e-9))
         sizes = (40 + 200 * norm(values)) * (1.0 if labelled else 0.25)
         marks = ax.scatter(
-            *points.T,
+            points[:, 0],
+            points[:, 1],
             c=values,
             s=sizes,
             cmap=colours,
@@ -205,9 +206,12 @@ def lengths_over_time_figure(
             f"skeleton '{skeleton.name}'."
         )
     pairs = skeleton.bone_mirror_pairs[:_PANELS]
-    groups = [
+    groups: list[tuple[tuple[int, str, str], ...]] = [
         ((left, style.LEFT, "left"), (right, style.RIGHT, "right")) for left, right in pairs
-    ] or [((bone, style.LEFT, "predicted"),) for bone in range(min(_PANELS, skeleton.num_bones))]
+    ]
+    if not groups:
+        bones = range(min(_PANELS, skeleton.num_bones))
+        groups = [((bone, style.LEFT, "predicted"),) for bone in bones]
     columns = min(3, len(groups))
     rows = -(-len(groups) // columns)
     figure = style.new_figure(3.2 * columns, 2.1 * rows + 0.4)
