@@ -104,6 +104,11 @@ class Replay(NegativeMaker):
         # Keras has built it already where it comes from a file.
         if self.built:
             return
+        if None in pose_shape[1:]:
+            raise ValueError(
+                f"{self.name} keeps poses of one shape, got a pose-net whose output shape is "
+                f"{pose_shape}: use a Functional model or a keras_seal pose-net."
+            )
 
         def variable(name: str, shape: tuple[Any, ...], dtype: str) -> Any:
             return self.add_weight(

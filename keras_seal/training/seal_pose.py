@@ -103,8 +103,10 @@ class SEALPose(backends.Steps, keras.Model):
             [makers] if isinstance(makers, NegativeMaker) else list(makers)
         )
         check_makers(self.negatives)
+        # A subclassed model tells no output shape; few makers need one.
+        known = getattr(pose_net, "output_shape", (None, None, None, 3))
         for maker in self.negatives:
-            maker.build((None, *pose_net.output_shape[1:]))
+            maker.build((None, *known[1:]))
         self._energy_schedule: Any = None
         self._controller: EnergyWeightController | None = None
         self._gradient_penalty = False

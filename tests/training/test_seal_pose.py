@@ -11,6 +11,7 @@ import pytest
 from keras import ops
 
 from keras_seal import PoseSequences, PoseWindows, SEALPose, losses
+from keras_seal.negatives import Replay
 from keras_seal.training import random_state, set_random_state
 
 BACKEND = keras.backend.backend()
@@ -499,6 +500,32 @@ def test_one_optimizer_for_both_is_refused():
     optimizer = keras.optimizers.Adam()
     with pytest.raises(ValueError, match="each network needs its own"):
         make(compiled={"optimizer": optimizer, "loss_net_optimizer": optimizer})
+
+
+class Subclassed(keras.Model):
+    """A user's own pose-net: not Functional, so that it tells no output shape."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense = keras.layers.Dense(J * 3)
+
+    def build(self, input_shape):
+        self.dense.build((None, J * 2))
+        self.built = True
+
+    def call(self, keypoints, training=False):
+        return ops.reshape(self.dense(ops.reshape(keypoints, (-1, J * 2))), (-1, 1, J, 3))
+
+
+def test_a_subclassed_model_may_be_the_pose_net(batch):
+    net = Subclassed()
+    net.build((None, 1, J, 2))
+    model = SEALPose(net, scoring_net())
+    model.compile(keras.optimizers.Adam(1e-2), "mpjpe")
+    history = model.fit(*batch, epochs=3, verbose=0).history
+    assert history["pose_loss"][-1] < history["pose_loss"][0]
+    with pytest.raises(ValueError, match="output shape"):
+        SEALPose(net, scoring_net(), negatives=[Replay()])
 
 
 def test_poses_of_another_shape_are_explained(batch):
