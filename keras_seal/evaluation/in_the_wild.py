@@ -204,9 +204,9 @@ def from_keypoint_file(
 def _pixels(sequences: PoseSequences) -> tuple[np.ndarray, np.ndarray]:
     sizes = np.repeat(sequences.image_sizes, sequences.lengths, axis=0)[:, None].astype(np.float64)
     keypoints = sequences.keypoints.astype(np.float64)
-    seen: np.ndarray = np.isfinite(keypoints[..., :2]).all(axis=-1)
+    seen = np.asarray(np.isfinite(keypoints[..., :2]).all(axis=-1))
     if sequences.num_channels == 3:
-        seen = seen & (keypoints[..., 2] > 0)
+        seen = np.asarray(seen & (keypoints[..., 2] > 0))
     screen = np.where(seen[..., None], keypoints[..., :2], 0.0)
     return denormalize_screen(screen, sizes[..., 0], sizes[..., 1]), seen
 
