@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,8 +21,6 @@ _FRAMES_A_BATCH, _FRAMES_AROUND = 1024, 4096
 _SAME_RATE = 0.02
 # A person whose bones are longer than this together, in metres, was not lifted in metres.
 _LONGEST_PERSON = 100.0
-
-Told = Callable[[int], object]
 
 
 class Lifter:
@@ -166,7 +164,8 @@ class Lifter:
 
         def jobs() -> Iterator[_Job]:
             for number, (length, chunks) in enumerate(motions):
-                back, new_length = None, length
+                back: Retimer | None = None
+                new_length = length
                 if step is not None and length > 1:
                     # First and last frame stay, so the step is rounded a little.
                     new_length = max(round((length - 1) / step), 1) + 1

@@ -90,11 +90,11 @@ def skeleton_of(net: Any, given: Any) -> skeletons.Skeleton:
 
 def _part(net: Any, what: str, who: str) -> keras.Model:
     net = getattr(net, what, net)
-    wanted, other = pose_nets.PoseNet, loss_nets.LossNet
-    if what == "loss_net":
-        wanted, other = other, wanted
+    other: type = loss_nets.LossNet if what == "pose_net" else pose_nets.PoseNet
     kind, other_kind = what.replace("_", "-"), other.__name__
-    if isinstance(net, other) or net is None:
+    if net is None:
+        raise UserError(f"{who} holds no {kind}.")
+    if isinstance(net, other):
         raise UserError(f"{who} holds no {kind}, but a {other_kind}.")
     inputs = net.inputs or []
     good = len(inputs) == (1 if what == "pose_net" else 2) and all(

@@ -107,7 +107,7 @@ class Motion:
             if folder is None or not count:
                 return np.zeros((count, *shape), dtype)
             # The file goes with its last user, or with the folder.
-            file = tempfile.NamedTemporaryFile(dir=folder, suffix=".rows")  # noqa: SIM115
+            file: Any = tempfile.NamedTemporaryFile(dir=folder, suffix=".rows")  # noqa: SIM115
             return np.memmap(file, dtype, "w+", shape=(count, *shape))
 
         return cls(

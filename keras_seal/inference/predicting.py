@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from keras_seal.data import keypoint_files
-from keras_seal.data.keypoint_files import KeypointFile, Track
+from keras_seal.data.keypoint_files import Detections, KeypointFile, Track
 from keras_seal.errors import UserError
 from keras_seal.geometry import normalize_screen
 from keras_seal.inference import loading, placing, quality
@@ -146,8 +146,8 @@ def _joint_map(file: KeypointFile, lifter: Lifter, given: Any) -> JointMap:
     if given is None:
         return joint_maps.find(file.layout, lifter.skeleton)
     # Nobody is mapped: whether the map fits is all that is asked here.
-    nobody = replace(file.untracked, frames=[], keypoints=np.empty((0, file.layout.num_joints, 3)),
-                     boxes=None, scores=None)  # fmt: skip
+    joints = file.layout.num_joints
+    nobody = Detections(np.zeros(0, np.int64), np.zeros((0, joints, 3)))
     replace(file, people=(), untracked=nobody).to_skeleton(lifter.skeleton, given)
     return joint_maps.get(given)
 

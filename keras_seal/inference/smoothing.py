@@ -79,7 +79,8 @@ def _one_euro(poses: np.ndarray, fps: float) -> Iterator[np.ndarray]:
         turn = 2 * np.pi * cutoff / fps
         return turn / (turn + 1)
 
-    place = speed = None
+    place: np.ndarray | None = None
+    speed: np.ndarray | None = None
     for begin in range(0, len(poses), _CHUNK):
         chunk = np.array(poses[begin : begin + _CHUNK])
         for pose in chunk:

@@ -17,7 +17,7 @@ from keras_seal.visualization.viewer import write_viewer
 if TYPE_CHECKING:
     from keras_seal.inference.motion import Motion
 
-_WRITERS = {
+_WRITERS: dict[str, Callable[..., Path]] = {
     ".html": write_viewer,
     ".mp4": films.write_mp4,
     ".gif": films.write_gif,

@@ -119,8 +119,10 @@ def test_people_who_are_away_for_long_come_in_pieces(tmp_path, lifter, crossing)
     assert [(span.id, span.first_frame, len(span)) for span in motion.spans] == [
         (1, 0, 28), (1, 33, 27), (2, 0, 40), (2, 44, 16)
     ]  # fmt: skip
-    alone = lift(lifter, path, most_people=1)
-    assert alone.people == [2]
+    alone = lift(lifter, path, most_people=1, joint_map="coco_17_to_human36m_17_gast")
+    assert alone.people == [2] and alone.about["joint_map"] == "coco_17_to_human36m_17_gast"
+    with pytest.raises(UserError, match="but 'coco_17' must become 'human36m_17'"):
+        lift(lifter, path, joint_map="mpii_16_to_human36m_17")
 
 
 def test_a_loss_net_judges_every_pose(tmp_path, lifter, crossing):
