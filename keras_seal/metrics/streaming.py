@@ -654,7 +654,7 @@ class MPSCE(keras.metrics.Metric):
 
     def result(self) -> Any:
         """Return the mean spread of all frames so far (0 before there are two)."""
-        variances = self.squares / ops.maximum(self.count - 1.0, ops.ones_like(self.count))
+        variances = self.squares / ops.maximum(self.count - 1.0, 1.0)
         return _FACTORS[self.unit] * ops.mean(ops.sqrt(variances))
 
     def get_config(self) -> dict[str, Any]:

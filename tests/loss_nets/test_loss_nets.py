@@ -164,7 +164,7 @@ def test_shape_alone_is_blind_to_position_rotation_and_size(name, random_poses, 
     true = energy(poses)
     np.testing.assert_allclose(energy(moved), true, rtol=1e-3, atol=1e-3)
     # Left and right confused, which leaves all lengths and angles alone, is not the same.
-    assert np.abs(energy(mirrored) - true).min() > 1e-3
+    assert np.median(np.abs(energy(mirrored) - true)) > 5e-3
 
 
 def test_shape_features_against_numpy(random_poses):
