@@ -75,12 +75,13 @@ def skeleton_of(net: Any, given: Any) -> skeletons.Skeleton:
         UserError: It is unknown, or does not fit the net.
     """
     own = getattr(net, "skeleton", None)
-    if given is None and own is None:
+    chosen = own if given is None else given
+    if chosen is None:
         raise UserError(
             f"The net '{net.name}' does not tell its skeleton; name it as `skeleton`, such as "
             "human36m_17."
         )
-    skeleton = skeletons.get(own if given is None else given)
+    skeleton = skeletons.get(chosen)
     if own is not None and own.joints != skeleton.joints:
         raise UserError(
             f"The net '{net.name}' has the joints of '{own.name}', not those of '{skeleton.name}'."

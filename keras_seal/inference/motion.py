@@ -169,7 +169,7 @@ class Motion:
         Returns:
             Booleans.
         """
-        return (self.states[rows] < 2).all(axis=1)
+        return np.asarray((self.states[rows] < 2).all(axis=1))
 
     def by_frame(self) -> Iterator[tuple[int, np.ndarray]]:
         """Go through the video: which rows belong to each frame.

@@ -23,8 +23,8 @@ def measure(motion: Motion, loss_net: Any = None) -> None:
     skeleton = motion.skeleton
     lengths = {}
     for person in motion.people:
-        rows = np.flatnonzero(motion.ids == person)
-        chosen = rows[:: max(len(rows) // _SAMPLE, 1)]
+        own = np.flatnonzero(motion.ids == person)
+        chosen = own[:: max(len(own) // _SAMPLE, 1)]
         sure = chosen[(motion.states[chosen] < 2).all(axis=1)]
         used = sure if len(sure) else chosen
         lengths[person] = np.median(bone_lengths(motion.poses[used], skeleton), axis=0)

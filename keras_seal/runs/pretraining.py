@@ -56,6 +56,7 @@ def pretrain(
     splits = building.build_splits(recipe, cache_dir)
     set_seeds(recipe.seed)
     loss_net = building.build_loss_net(recipe)
+    assert loss_net is not None  # The recipe has one: it was looked at above.
     # Every frame of a window is a true pose here, whatever a pose-net would predict of it.
     frames = recipe.data.num_frames
     windows = building.build_windows(recipe, splits.train, frames, training=True)
