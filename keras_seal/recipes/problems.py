@@ -91,7 +91,7 @@ def _sentence(problem: Any, model: type[BaseModel]) -> str:
     if kind == "value_error":
         return f"{key}: {context['error']}." if key else f"{context['error']}."
     if kind in ("union_tag_invalid", "union_tag_not_found"):
-        chooser, tags = _choice(problem["loc"], model)
+        chooser, tags = _choice(problem["loc"], model, problem["input"])
         if not isinstance(problem["input"], dict):
             return f"{key}: got {got}, expected a group of keys with '{chooser}'."
         return f"{key}.{chooser}: " + _not_among(problem["input"].get(chooser), tags)
@@ -190,10 +190,19 @@ def _follow(
     return keys, sections
 
 
-def _choice(location: Sequence[str | int], model: type[BaseModel]) -> tuple[str, list[str]]:
-    """Find the key that tells a union's members apart, and its values."""
+def _choice(
+    location: Sequence[str | int], model: type[BaseModel], given: Any
+) -> tuple[str, list[str]]:
+    """Find the key that tells a union's members apart, and its values.
+
+    Where there are several such keys, the one that was given counts, else the first.
+    """
     keys, sections = _follow(location, model)
     members = _tagged(sections[0].model_fields[str(keys[-1])].annotation)
-    groups = {tag: list(_sections(member)) for tag, member in members.items()}
-    chooser = next(next(iter(group[0].model_fields)) for group in groups.values() if group)
-    return chooser, [tag for tag, group in groups.items() if group]
+    values: dict[str, list[str]] = {}
+    for tag, member in members.items():
+        for section in list(_sections(member))[:1]:
+            values.setdefault(next(iter(section.model_fields)), []).append(tag)
+    present = [name for name in values if isinstance(given, dict) and name in given]
+    chooser = (present or list(values))[0]
+    return chooser, values[chooser]

@@ -92,6 +92,11 @@ MISTAKES = [
         "seal.energy_weight.schedule: got 'cosin' (text), expected one of linear, cosine, warmup."
         " Did you mean 'cosine'?",
     ),
+    (
+        "seal.energy_weight={controller: force, target: 0.1}",
+        "seal.energy_weight.controller: got 'force' (text), expected one of force_ratio,"
+        " alignment.",
+    ),
     ("seal.energy_weight={schedule: linear}", "Missing key 'seal.energy_weight.end'."),
     (
         "seal.energy_weight={end: 1}",

@@ -61,7 +61,7 @@ def test_the_viewer_draws_and_plays_in_a_browser(motion, truth, tmp_path):
     done = subprocess.run(
         [
             CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr",
-            f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=4000", "--dump-dom",
+            f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=15000", "--dump-dom",
             f"{page.as_uri()}#check",
         ],
         capture_output=True, text=True, check=True, timeout=300,
