@@ -276,15 +276,16 @@ function check() {
   found.end = frame;
   seek(0);
   byId("play").click();
-  // A busy machine may take its time until it draws.
+  // A browser whose clock is made up may not ask for pictures: then they are asked for here.
   const wait = (left) => {
-    if (frame === 0 && left > 0) return setTimeout(wait, 100, left - 1);
+    if (left < 5) advance(performance.now());
+    if (left > 0) return setTimeout(wait, 100, left - 1);
     byId("play").click();
     found.played = frame;
     found.failures = failures;
     document.title = "checked " + JSON.stringify(found);
   };
-  wait(100);
+  wait(9);
 }
 
 byId("frame").max = String(data.frames - 1);
