@@ -54,29 +54,38 @@ def command(
     )
     seeds = {each.label: sum(o.label == each.label for o in outcomes) for each in outcomes}
     first = outcomes[0]
-    table = Table(
-        title=f"{len(first.sequences)} sequences, {first.frames.sum():.0f} frames; seeds: "
-        + ", ".join(f"{label} {count}" for label, count in seeds.items()),
-        title_justify="left",
+    console = Console()
+    console.print(
+        f"{len(first.sequences)} sequences, {first.frames.sum():.0f} frames; seeds: "
+        + ", ".join(f"{label} {count}" for label, count in seeds.items())
     )
-    table.add_column("compared")
-    table.add_column("figure")
-    for heading in (first.label, "difference", f"{confidence:.0%} interval", "at equal P-MPJPE"):
-        table.add_column(heading, justify="right")
-    table.add_column("winner")
-    for result in results:
-        figure, difference, equal = (
-            FIGURES[result.metric],
-            result.difference,
-            result.at_equal_p_mpjpe,
-        )
-        table.add_row(
-            result.other,
-            f"{figure.title}, {figure.unit}",
-            f"{result.baseline_value:.2f}",
-            f"{difference.value:+.2f}",
-            f"{difference.low:+.2f} to {difference.high:+.2f}",
-            "" if equal is None else f"{equal.value:+.2f} ({equal.low:+.2f} to {equal.high:+.2f})",
-            result.winner or "",
-        )
-    Console().print(table)
+    for other in dict.fromkeys(result.other for result in results):
+        table = Table(title=f"{other}, less {first.label}", title_justify="left")
+        table.add_column("figure")
+        for heading in (
+            first.label,
+            "difference",
+            f"{confidence:.0%} interval",
+            "at equal P-MPJPE",
+        ):
+            table.add_column(heading, justify="right", overflow="fold")
+        table.add_column("winner", overflow="fold")
+        for result in results:
+            if result.other != other:
+                continue
+            figure, difference, equal = (
+                FIGURES[result.metric],
+                result.difference,
+                result.at_equal_p_mpjpe,
+            )
+            table.add_row(
+                f"{figure.title}, {figure.unit}",
+                f"{result.baseline_value:.2f}",
+                f"{difference.value:+.2f}",
+                f"{difference.low:+.2f} to {difference.high:+.2f}",
+                ""
+                if equal is None
+                else f"{equal.value:+.2f} ({equal.low:+.2f} to {equal.high:+.2f})",
+                result.winner or "",
+            )
+        console.print(table)
