@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -254,6 +255,14 @@ def test_train_then_evaluate(folder):
     scores = json.loads(written.read_text())
     result = json.loads((folder / "out" / "metrics.json").read_text())["validation"]
     assert scores["metrics"] == pytest.approx(result["metrics"], rel=1e-4)
+
+    shutil.copytree(folder / "out", folder / "twin")
+    recipe = folder / "twin" / "recipe.yaml"
+    recipe.write_text(recipe.read_text().replace("name: tiny\n", "name: twin\n", 1))
+    twins = ["compare", "out", "twin", "--evaluation", "validation", "--resamples", "100"]
+    done = call(*twins, "--metric", "p_mpjpe")
+    assert done.exit_code == 0, done.output
+    assert "twin, less tiny" in done.stdout and "+0.00 to +0.00" in done.stdout
 
     before = files(folder)
     done = call("train", "tiny.yaml", "--out", "out")
