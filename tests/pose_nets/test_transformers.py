@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import keras
 import numpy as np
 import pytest
 import scipy.fft
 import scipy.special
 
-import keras_seal as ks
 from keras_seal import pose_nets
 from tests.checks import check_pose_net, forward, randomize, to_numpy
 
@@ -130,24 +128,6 @@ def test_mixste_without_embeddings_knows_no_order(rng):
     other[:, 2] += 0.5
     moved = to_numpy(forward(net, [other])) - to_numpy(forward(net, [x]))
     assert np.abs(moved[:, 0]).max() > 1e-3
-
-
-@pytest.mark.parametrize("name", [*SMALL, "PSTMO"])
-def test_seal_trains_it(name, rng):
-    options = SMALL.get(name) or {"num_frames": 3, "channels": 8, "hidden": 8, "dropout": 0.0}
-    net = pose_nets.get(name, skeleton="human36m_17", **options)
-    model = ks.SEALPose(net, ks.loss_nets.MLPLossNet("human36m_17", units=8))
-    model.compile(
-        optimizer=keras.optimizers.Adam(5e-3),
-        loss="mpjpe",
-        loss_net_optimizer=keras.optimizers.Adam(1e-3),
-        energy_weight=1e-3,
-    )
-    x = keypoints(rng, net, batch=8)
-    y = rng.uniform(-1, 1, (8, net.out_frames, 17, 3)).astype("float32")
-    y -= y[:, :, :1]
-    losses = [float(model.train_on_batch(x, y, return_dict=True)["pose_loss"]) for _ in range(12)]
-    assert np.isfinite(losses).all() and losses[-1] < 0.9 * losses[0]
 
 
 @pytest.mark.parametrize("name", ["PoseFormer", "MixSTE"])
