@@ -25,6 +25,9 @@ from keras_seal.skeletons import Skeleton
 
 SKELETON = "human36m_17"
 
+# Joints are this high, in metres, when they rest on the floor.
+_ANKLE_HEIGHT = 0.08
+
 
 @cache
 def virtual_skeleton() -> Skeleton:
@@ -144,6 +147,30 @@ def stay_in_area(path: np.ndarray, radius: float, period: int) -> np.ndarray:
     slow = smooth(path, period / 2)
     slow_radius = np.linalg.norm(slow, axis=1).max()
     return path - slow + slow * min(1.0, radius / max(slow_radius, 1e-6))
+
+
+def stand_somehow(poses: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Turn a motion about the vertical by a drawn angle, and put its feet on the floor.
+
+    Args:
+        poses: `(frames, joints, 3)`, metres, Z up.
+        rng: Draws the angle.
+
+    Returns:
+        The poses, of the same shape; in all but a twentieth of the frames the lowest joint is at
+        least as high as an ankle of somebody who stands.
+
+    Example:
+        >>> feet = np.array([[[1.0, 0.0, 0.5]]])
+        >>> round(float(stand_somehow(feet, np.random.default_rng(0))[0, 0, 2]), 6)
+        0.08
+    """
+    angle = rng.uniform(-np.pi, np.pi)
+    cosine, sine = np.cos(angle), np.sin(angle)
+    turn = np.array([[cosine, -sine, 0.0], [sine, cosine, 0.0], [0.0, 0.0, 1.0]])
+    turned = poses @ turn.T
+    turned[..., 2] += _ANKLE_HEIGHT - np.quantile(turned[..., 2].min(axis=1), 0.05)
+    return turned
 
 
 def smooth(values: np.ndarray, deviation: float) -> np.ndarray:

@@ -335,7 +335,7 @@ def test_people_of_plain_arrays(tmp_path):
         ({"keypoints": np.ones((3, 26, 2)), "image_size": 5}, "'image_size' must hold width"),
         ({"keypoints": np.ones((3, 26, 2)), "layout": 5}, "'layout' must be a name"),
         ({"keypoints": np.ones((3, 26, 2)), "layout": "halpe26"}, "Did you mean 'halpe_26'"),
-        ({"keypoints": np.ones((3, 26, 2)), "layout": "/tmp/x.yaml"}, "only built-in names"),
+        ({"keypoints": np.ones((3, 26, 2)), "layout": "folder/x.yaml"}, "only built-in names"),
         ({"keypoints": 0.01 * np.ones((3, 26, 2))}, "so they are no pixels"),
         ({"positions_3d": np.ones(3)}, "holds 'positions_3d'"),
         ({"offsets": np.ones(3), "poses": np.ones(3)}, "poses to train on"),

@@ -21,6 +21,7 @@ from keras_seal.data.sources.joint_maps import JointMap
 from keras_seal.data.virtual import (
     draw_bone_lengths,
     pose_person,
+    stand_somehow,
     stay_in_area,
     virtual_skeleton,
 )
@@ -35,8 +36,6 @@ _UNITS = {"m": 1.0, "cm": 0.01, "mm": 0.001, "in": 0.0254, "cmu": 0.0254 / 0.45}
 _USUAL_HEIGHT, _LEAST_HEIGHT, _GREATEST_HEIGHT = 1.43, 1.0, 1.9
 # The height at which shifts in joint maps are given (a person 1.7 m tall).
 _MAP_HEIGHT = 1.45
-# Joints are this high when they rest on the floor.
-_FLOOR = 0.08
 _AREA_RADIUS = 1.25
 _LISTED = 5
 
@@ -435,9 +434,4 @@ def _stage(
     path = root * (lengths[legs].sum() / leg)
     ground = stay_in_area(path[:, :2], _AREA_RADIUS, max(2, round(fps)))
     path = np.concatenate([ground, path[:, 2:]], axis=1)
-    angle = rng.uniform(-np.pi, np.pi)
-    cosine, sine = np.cos(angle), np.sin(angle)
-    turn = np.array([[cosine, -sine, 0.0], [sine, cosine, 0.0], [0.0, 0.0, 1.0]])
-    poses = pose_person(path @ turn.T, directions @ turn.T, lengths)
-    poses[..., 2] += _FLOOR - np.quantile(poses[..., 2].min(axis=1), 0.05)
-    return poses
+    return stand_somehow(pose_person(path, directions, lengths), rng)

@@ -17,7 +17,7 @@ from keras_seal.data.sources.base import FilmedSource, Reel
 from keras_seal.data.sources.inputs import describe_files
 from keras_seal.data.storage import DamagedFileError
 from keras_seal.data.unpickling import load_npz
-from keras_seal.data.virtual import stay_in_area, virtual_skeleton
+from keras_seal.data.virtual import stand_somehow, stay_in_area, virtual_skeleton
 from keras_seal.errors import UserError, nearest
 from keras_seal.skeletons import Skeleton, joint_maps
 from keras_seal.skeletons.joint_maps import JointMap
@@ -35,8 +35,6 @@ _BEGIN_LIKE_SMPL = (52, 55, 127)
 
 # Length of people's legs from hip to ankle, metres.
 _SHORTEST_LEG, _LONGEST_LEG = 0.35, 1.35
-# Joints are this high when they rest on the floor.
-_FLOOR = 0.08
 _AREA_RADIUS = 1.25
 _LISTED = 5
 
@@ -435,10 +433,5 @@ def _stage(poses: np.ndarray, fps: float, rng: np.random.Generator) -> np.ndarra
     """Put an actor in the middle of the scene, facing a drawn way, on the floor."""
     path = poses[:, 0, :2]
     shift = stay_in_area(path, _AREA_RADIUS, max(2, round(fps))) - path
-    angle = rng.uniform(-np.pi, np.pi)
-    cosine, sine = np.cos(angle), np.sin(angle)
-    turn = np.array([[cosine, -sine, 0.0], [sine, cosine, 0.0], [0.0, 0.0, 1.0]])
     staged = poses + np.concatenate([shift, np.zeros((len(shift), 1))], axis=1)[:, None]
-    staged = staged @ turn.T
-    staged[..., 2] += _FLOOR - np.quantile(staged[..., 2].min(axis=1), 0.05)
-    return staged
+    return stand_somehow(staged, rng)
