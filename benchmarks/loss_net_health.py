@@ -4,18 +4,22 @@
 
 The file is one of `PoseSplits` (see real_motion_reader.py). Each loss-net is trained dynamically
 beside a SemGCN (64 filters, 4 blocks) on the training split, then asked about poses of the test
-split, spread evenly over it. Prints JSON, for each loss-net:
+split, spread evenly over it, what `keras_seal.analysis.explain` asks. Prints JSON, for each
+loss-net:
 
 - `energy_by_noise_mm`: mean energy of true poses whose joints were displaced by Gaussian noise of
   so many millimetres a coordinate, and `rises_monotonically`;
 - `auroc`: the share of pairs of a true and a spoilt pose, of any two people, in which the true one
-  has the lower energy: `scaled_bones` (each bone's length times 0.8 to 1.2), `joint_noise` (18 mm a
-  coordinate), `rotated_bones` (3 to 15 degrees, 30 % of the bones), `swapped_sides` (arms, legs or
-  the whole body), and the last also apart;
-- `descent`: true poses with 30 mm noise are moved down the energy, `STEPS` steps whose length falls
-  to zero, the same for all nets; mean distance to the truth before and after, and how much nearer;
+  has the lower energy, by kind of corruption (see `keras_seal.analysis.corruptions`), and
+  `auroc_low`, the lower end of its 95 % interval by a bootstrap over sequences, as all intervals;
+- `descent`: true poses with 30 mm noise are moved down the energy; mean distance to the truth
+  before and after, and by which share it became smaller (`value`, `low`, `high`);
 - `alignment`: mean cosine between the way down the energy at the predictions and the way to the
-  truth, its 95 % interval by a bootstrap over clips, and the `force_ratio` at the end.
+  truth;
+- `ranks_prediction`: share of predictions with an energy above their own truth's;
+- `correlations` of the energy with structural metrics, `forces_per_metre` on joints and bones, and
+  `attention` of a graph loss-net;
+- `training`: its seconds, and the last logs.
 """
 
 from __future__ import annotations
@@ -24,7 +28,6 @@ import argparse
 import json
 import os
 import time
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -32,16 +35,12 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
-import numpy as np
 
 import keras_seal as ks
-from keras_seal import geometry, negatives
+from keras_seal import analysis, negatives
 from keras_seal.data import PoseSequences, PoseSplits, PoseWindows
 from keras_seal.loss_nets import GCNLossNet, GraphLossNet, LossNet, MLPLossNet
 from keras_seal.training import AlignmentGuard, ForceRatio, SEALPose
-
-NOISE = (5, 10, 20, 40, 80)
-STEPS, FIRST_STEP = 60, 0.0015
 
 
 def make_loss_net(name: str, skeleton: Any, features: list[str]) -> LossNet:
@@ -113,109 +112,29 @@ class _Some(keras.utils.PyDataset):
         self._first += self._count
 
 
-def by_batches(function: Any, *arrays: np.ndarray, size: int = 1000) -> np.ndarray:
-    """Apply a function of tensors batch by batch."""
-    parts = [
-        keras.ops.convert_to_numpy(function(*[array[i : i + size] for array in arrays]))
-        for i in range(0, len(arrays[0]), size)
-    ]
-    return np.concatenate(parts)
-
-
-def auroc(low: np.ndarray, high: np.ndarray) -> float:
-    """Share of pairs in which the second kind's value is the higher; ties count half."""
-    values = np.concatenate([low.ravel(), high.ravel()])
-    order = np.argsort(values, kind="stable")
-    ranks = np.empty(len(values))
-    ranks[order] = np.arange(1, len(values) + 1)
-    above = ranks[low.size :].sum() - high.size * (high.size + 1) / 2
-    return float(above / (low.size * high.size))
-
-
-def mean_distance(poses: np.ndarray, truth: np.ndarray) -> float:
-    """MPJPE, millimetres."""
-    return float(1000 * np.linalg.norm(poses - truth, axis=-1).mean())
-
-
-def interval(values: np.ndarray, clips: np.ndarray, seed: int, draws: int = 2000) -> list[float]:
-    """95 % interval of the mean by drawing whole clips with replacement."""
-    kinds, inverse = np.unique(clips, return_inverse=True)
-    sums, counts = np.bincount(inverse, values), np.bincount(inverse)
-    picks = np.random.default_rng(seed).integers(0, len(kinds), (draws, len(kinds)))
-    means = sums[picks].sum(1) / counts[picks].sum(1)
-    return [float(x) for x in np.percentile(means, [2.5, 97.5])]
-
-
 def ask(model: SEALPose, part: PoseSequences, count: int, seed: int) -> dict[str, Any]:
     """Everything that the benchmark asks about a trained loss-net."""
-    skeleton = part.skeleton
-    frames = np.unique(np.linspace(0, part.num_frames - 1, count).astype(int))
-    clips = np.searchsorted(part.offsets, frames, side="right")
-    x = part.keypoints[frames][:, None, :, :2]
-    y = geometry.root_relative(part.poses[frames], skeleton)[:, None].astype("float32")
-    rng = np.random.default_rng(seed)
-    noise = rng.standard_normal(y.shape).astype("float32")
-    noise[..., list(skeleton.origin), :] = 0.0
-
-    def energy(poses: np.ndarray) -> np.ndarray:
-        return by_batches(model.energy, x, poses.astype("float32"))[:, 0]
-
-    def gradient(poses: np.ndarray) -> np.ndarray:
-        return by_batches(model.energy_gradient, x, poses)
-
-    true = energy(y)
-    by_noise = {0: float(true.mean())}
-    by_noise |= {sigma: float(energy(y + 1e-3 * sigma * noise).mean()) for sigma in NOISE}
-    levels = list(by_noise.values())
-
-    def spoilt(maker: negatives.NegativeMaker) -> np.ndarray:
-        scene = negatives.Scene(x, keras.ops.convert_to_tensor(y), None, 0, gradient)
-        return keras.ops.convert_to_numpy(maker.make(scene))
-
-    mirrored = np.take(y, skeleton.mirror_permutation, axis=-2)
-
-    def swapped(*limbs: str) -> np.ndarray:
-        chains = [skeleton.limbs[limb] for limb in limbs]
-        # With the hips or shoulders that they hang on.
-        joints = [j for chain in chains for j in (skeleton.parents[chain[0]], *chain)]
-        joints = [j for j in joints if skeleton.mirror_permutation[j] != j]
-        poses = y.copy()
-        poses[..., joints, :] = mirrored[..., joints, :]
-        return poses
-
-    kinds = {
-        "scaled_bones": spoilt(negatives.ScaledBones(skeleton, 0.0, 0.2, seed=seed)),
-        "joint_noise": y + 0.018 * noise,
-        "rotated_bones": spoilt(negatives.RotatedBones(skeleton, seed=seed)),
-        "swapped_sides": spoilt(negatives.SwappedSides(skeleton, seed=seed)),
-        "swapped_arms": swapped("left_arm", "right_arm"),
-        "swapped_legs": swapped("left_leg", "right_leg"),
-        "swapped_body": mirrored,
-    }
-    ranked = {name: auroc(true, energy(poses)) for name, poses in kinds.items()}
-
-    start = y + 0.03 * noise
-    poses = start
-    for step in range(STEPS):
-        slope = gradient(poses)
-        slope /= np.sqrt((slope**2).sum((-2, -1), keepdims=True) / y.shape[-2]) + 1e-12
-        poses = poses - FIRST_STEP * (1 - step / STEPS) * slope
-    before, after = mean_distance(start, y), mean_distance(poses, y)
-
-    predicted = by_batches(lambda k: model.pose_net(k, training=False), x)
-    pull, way = -gradient(predicted), y - predicted
-    lengths = np.sqrt((pull**2).sum((1, 2, 3)) * (way**2).sum((1, 2, 3)))
-    cosines = (pull * way).sum((1, 2, 3)) / np.maximum(lengths, 1e-12)
-    low, high = interval(cosines, clips, seed)
+    probe = analysis.Probe(model, analysis.Samples.of(part, count), seed=seed)
+    found = analysis.explain(probe, descent_poses=count).to_dict()
+    noise, descent = found["energy"]["joint_noise"], found["descent"]
     return {
-        "poses": len(frames),
-        "energy_by_noise_mm": by_noise,
-        "rises_monotonically": all(a < b for a, b in pairwise(levels)),
-        "auroc": ranked,
-        "descent": {"before_mm": before, "after_mm": after, "nearer": 1 - after / before},
-        "alignment": {"mean": float(cosines.mean()), "low": low, "high": high},
-        "ranks_prediction": float((energy(predicted) > true).mean()),
-        "mpjpe_mm": mean_distance(predicted, y),
+        "poses": found["poses"],
+        "sequences": found["sequences"],
+        "energy_by_noise_mm": dict(zip(noise["sizes"], noise["energy"], strict=True)),
+        "rises_monotonically": noise["rises_monotonically"],
+        "auroc": {name: each["auroc"]["value"] for name, each in found["ranking"].items()},
+        "auroc_low": {name: each["auroc"]["low"] for name, each in found["ranking"].items()},
+        "descent": {
+            "before_mm": descent["distances_mm"][0],
+            "after_mm": descent["distances_mm"][-1],
+            **descent["nearer"],
+        },
+        "alignment": found["alignment"]["cosine"],
+        "ranks_prediction": found["ranking"]["prediction"]["above_own_truth"],
+        "mpjpe_mm": found["alignment"]["mpjpe_mm"],
+        "correlations": found["correlations"],
+        "forces_per_metre": found["forces_per_metre"],
+        "attention": found["attention"],
     }
 
 

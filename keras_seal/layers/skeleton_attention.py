@@ -201,7 +201,31 @@ class SkeletonAttention(GraphLayer):
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         tokens, channels = inputs.shape[-2:]
-        x = ops.reshape(inputs, (-1, tokens, channels))
+        weights, value = self._attend(ops.reshape(inputs, (-1, tokens, channels)))
+        weights = ops.cast(weights, self.compute_dtype)
+        if self.dropout_layer is not None:
+            weights = self.dropout_layer(weights, training=training)
+        mixed = ops.transpose(ops.matmul(weights, value), (0, 2, 1, 3))
+        queries = 1 if self.token_only else tokens
+        mixed = ops.reshape(mixed, (-1, queries, channels))
+        outputs = self._project(mixed, self.output_kernel, self.output_bias)
+        return ops.reshape(outputs, (*ops.shape(inputs)[:-2], queries, channels))
+
+    def attention_weights(self, inputs: Any) -> Any:
+        """How much each token attends to each other one.
+
+        Args:
+            inputs: As for a call, with one batch axis: `(batch, tokens, channels)`.
+
+        Returns:
+            `(batch, heads, tokens, tokens)` float32, rows summing to 1; with `token_only` just
+            the graph token's row, `(batch, heads, 1, tokens)`.
+        """
+        return self._attend(ops.convert_to_tensor(inputs))[0]
+
+    def _attend(self, x: Any) -> tuple[Any, Any]:
+        """Attention weights, and the values they mix, `(batch, heads, tokens, width)`."""
+        channels = x.shape[-1]
         queries = x[:, :1] if self.token_only else x
 
         def heads(tensor: Any) -> Any:
@@ -213,14 +237,7 @@ class SkeletonAttention(GraphLayer):
         key, value = heads(key_value[..., :channels]), heads(key_value[..., channels:])
         scale = (channels // self.num_heads) ** -0.5
         logits = ops.matmul(query * scale, ops.transpose(key, (0, 1, 3, 2)))
-        weights = ops.softmax(ops.cast(logits, "float32") + self.attention_bias(), axis=-1)
-        weights = ops.cast(weights, self.compute_dtype)
-        if self.dropout_layer is not None:
-            weights = self.dropout_layer(weights, training=training)
-        mixed = ops.transpose(ops.matmul(weights, value), (0, 2, 1, 3))
-        mixed = ops.reshape(mixed, (-1, queries.shape[1], channels))
-        outputs = self._project(mixed, self.output_kernel, self.output_bias)
-        return ops.reshape(outputs, (*ops.shape(inputs)[:-2], queries.shape[1], channels))
+        return ops.softmax(ops.cast(logits, "float32") + self.attention_bias(), axis=-1), value
 
     def _project(self, inputs: Any, kernel: Any, bias: Any) -> Any:
         outputs = transform(inputs, kernel)
