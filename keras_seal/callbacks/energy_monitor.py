@@ -21,7 +21,7 @@ _LOGGED = (
     "force_ratio",
     "alignment",
 )
-_NEEDED = ("energy", "energy_gradient", "pose_loss_gradient", "energy_weight")
+_NEEDED = ("energy", "energy_pull", "pose_loss_gradient", "energy_weight")
 
 
 class EnergyMonitor(HeldOutCallback):
@@ -33,7 +33,8 @@ class EnergyMonitor(HeldOutCallback):
       prediction less truth;
     - `ranking_accuracy`: share of predictions whose energy is above their truth's;
     - `force_ratio`: how hard the energy pulls at the predictions against the pose loss,
-      `||energy_weight * dE/dy|| / ||dL/dy||`; a few percent is a sane start;
+      `||energy_weight * dE/dy|| / ||dL/dy||`; a few percent is a sane start. E is what the pose-net
+      minimises of the energy, as everywhere the energy itself but for some discriminators;
     - `alignment`, `alignment_error`: mean cosine between the way down the energy and the way from
       prediction to truth, and its standard error. Chance is 0: a mean within two errors of it
       says that the energy pulls nowhere useful;
@@ -140,7 +141,7 @@ class EnergyMonitor(HeldOutCallback):
 
     def _figures(self, predicted: np.ndarray) -> dict[str, float]:
         true, pred = self._energies(self.poses), self._energies(predicted)
-        pull = self.by_batches(self.model.energy_gradient, self.keypoints, predicted)
+        pull = self.by_batches(self.model.energy_pull, self.keypoints, predicted)
         # In one batch, as in a training step: the pose loss may be any reduction over it.
         push = keras.ops.convert_to_numpy(self.model.pose_loss_gradient(self.poses, predicted))
         weight = float(keras.ops.convert_to_numpy(self.model.energy_weight))

@@ -15,12 +15,15 @@ def command() -> None:
 
 @command.command("list")
 def list_recipes() -> None:
-    """List the built-in recipes."""
+    """List the built-in recipes, and the variants of all of them."""
     from keras_seal import recipes
 
     for name in recipes.names():
         first_line = recipes.load(name).description.strip().partition("\n")[0]
         click.echo(f"{name:28} {first_line}")
+    click.echo("\nRECIPE+VARIANT lays one of these over any of them:")
+    for name, text in recipes.variants().items():
+        click.echo(f"{'+' + name:28} {text}")
 
 
 @command.command("show")

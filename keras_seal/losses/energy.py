@@ -66,6 +66,17 @@ class EnergyObjective:
         """
         raise TypeError(f"{type(self).__name__} must define call().")
 
+    def pose_term(self, energy: Any) -> Any:
+        """What the pose-net minimises of the energy of its prediction; the energy itself here.
+
+        Args:
+            energy: Any shape.
+
+        Returns:
+            The same shape.
+        """
+        return energy
+
     def __call__(
         self, energy_true: Any, energy_negatives: Any, distances: Any, **coefficients: Any
     ) -> Any:
@@ -216,10 +227,82 @@ class EnergyRegression(EnergyObjective):
         return 0.5 * (negatives + ops.square(energy_true))
 
 
+ADVERSARIAL_KINDS = ("logistic", "least_squares", "hinge", "wasserstein")
+
+
+@keras.saving.register_keras_serializable(package="keras_seal")
+class Adversarial(EnergyObjective):
+    """The loss-net is a discriminator, the pose-net the generator of an adversarial network.
+
+    The energy is the negative logit. With E the energy, the loss-net minimises the sum of the first
+    two columns (the second is a mean over the negatives), the pose-net the third:
+
+    | kind | truth | negatives | pose-net's prediction |
+    | --- | --- | --- | --- |
+    | `logistic` | softplus(E) | softplus(-E) | softplus(E), the non-saturating form |
+    | `least_squares` | (E + 1)² / 2 | E² / 2 | (E + 1)² / 2 |
+    | `hinge` | max(0, 1 + E) | max(0, 1 - E) | E |
+    | `wasserstein` | E | -E | E |
+
+    How far a negative is from the truth plays no part. The Wasserstein form has no optimum unless
+    the energy's slope is bounded: use it with `gradient_penalty`, or a loss-net with
+    `spectral_norm`.
+
+    Args:
+        kind: One of the above.
+
+    Raises:
+        ValueError: If there is no such kind.
+
+    Example:
+        >>> import numpy as np
+        >>> zero = np.zeros((1, 1), "float32")
+        >>> round(float(Adversarial()(zero, zero[None], zero[None])[0, 0]), 4)  # 2 log 2
+        1.3863
+
+    Reference:
+        Goodfellow et al., NeurIPS 2014 (logistic); Mao et al., ICCV 2017 (least squares); Lim and
+        Ye, arXiv 1705.02894 (hinge); Arjovsky et al., ICML 2017 (Wasserstein).
+    """
+
+    def __init__(self, kind: str = "logistic") -> None:
+        super().__init__()
+        if kind not in ADVERSARIAL_KINDS:
+            raise ValueError(f"There is no kind {kind!r}.{nearest(str(kind), ADVERSARIAL_KINDS)}")
+        self.kind = kind
+
+    def call(self, energy_true: Any, energy_negatives: Any, distances: Any) -> Any:  # type: ignore[override]
+        """See `EnergyObjective.call`; the distances play no part."""
+        if self.kind == "logistic":
+            true, negatives = ops.softplus(energy_true), ops.softplus(-energy_negatives)
+        elif self.kind == "least_squares":
+            true = 0.5 * ops.square(energy_true + 1.0)
+            negatives = 0.5 * ops.square(energy_negatives)
+        elif self.kind == "hinge":
+            true = ops.maximum(1.0 + energy_true, 0.0)
+            negatives = ops.maximum(1.0 - energy_negatives, 0.0)
+        else:
+            true, negatives = energy_true, -energy_negatives
+        return true + ops.mean(negatives, axis=0)
+
+    def pose_term(self, energy: Any) -> Any:
+        """See `EnergyObjective.pose_term`."""
+        if self.kind == "logistic":
+            return ops.softplus(energy)
+        if self.kind == "least_squares":
+            return 0.5 * ops.square(energy + 1.0)
+        return energy
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what rebuilds the objective."""
+        return {"kind": self.kind}
+
+
 _OBJECTIVES: dict[str, type[EnergyObjective]] = {
     "margin": MarginRanking,
     "nce": NCE,
     "regression": EnergyRegression,
+    "adversarial": Adversarial,
 }
 
 
@@ -227,7 +310,8 @@ def get_objective(identifier: Any, **options: Any) -> EnergyObjective:
     """Turn a name into an objective with its defaults.
 
     Args:
-        identifier: `"margin"`, `"nce"`, `"regression"`, or an objective (returned as it is).
+        identifier: `"margin"`, `"nce"`, `"regression"`, `"adversarial"`, or an objective (returned
+            as it is).
         **options: Arguments of the objective, with a name only.
 
     Returns:

@@ -11,12 +11,17 @@ from keras import ops
 
 from keras_seal import skeletons
 from keras_seal.errors import nearest
-from keras_seal.geometry import bone_lengths, joint_angles, scale_align
+from keras_seal.geometry import bone_lengths, bone_vectors, joint_angles, scale_align
 from keras_seal.losses.distances import _TINY, l1, mpjpe, mse
 from keras_seal.losses.pose import PoseLoss
 
 # Every term gives one value a frame. What belongs to pairs of frames stands at the later one; it
-# is scaled so that the mean over the frames is the mean over what there is.
+# is scaled so that the mean over the frames is the mean over what there is. What belongs to a whole
+# window stands at each of its frames.
+
+# Bones shorter than this, metres, point nowhere in particular: without a floor the gradient of
+# their direction has no bound.
+_SHORT = 1e-3
 
 
 def _lengths(vectors: Any) -> Any:
@@ -69,7 +74,6 @@ _OF_JOINTS: dict[str, Callable[[Any, Any, Any], Any]] = {
     "smoothness": _smoothness,
 }
 _OF_COORDINATES: dict[str, Callable[[Any, Any], Any]] = {"mse": mse, "l1": l1}
-_OF_PAIRS = ("velocity", "smoothness", "angle_velocity")
 
 
 def _bone_length(y_true: Any, y_pred: Any, skeleton: Any) -> Any:
@@ -87,12 +91,42 @@ def _angle_velocity(y_true: Any, y_pred: Any, skeleton: Any) -> Any:
     return _of_pairs(ops.mean(ops.abs(steps[0] - steps[1]), axis=-1))
 
 
+def _symmetry(y_true: Any, y_pred: Any, skeleton: Any) -> Any:
+    left, right = np.array(skeleton.bone_mirror_pairs, dtype="int32").T
+    lengths = bone_lengths(y_pred, skeleton)
+    difference = ops.take(lengths, left, axis=-1) - ops.take(lengths, right, axis=-1)
+    return ops.mean(ops.abs(difference), axis=-1)
+
+
+def _directions(poses: Any, skeleton: Any) -> Any:
+    vectors = bone_vectors(poses, skeleton)
+    return vectors / ops.maximum(_lengths(vectors), _SHORT)[..., None]
+
+
+def _bone_direction(y_true: Any, y_pred: Any, skeleton: Any) -> Any:
+    difference = _directions(y_pred, skeleton) - _directions(y_true, skeleton)
+    return ops.mean(_lengths(difference), axis=-1)
+
+
+def _bone_constancy(y_true: Any, y_pred: Any, skeleton: Any) -> Any:
+    lengths = bone_lengths(y_pred, skeleton)
+    off = lengths - ops.mean(lengths, axis=1, keepdims=True)
+    variance = ops.mean(ops.square(off), axis=1, keepdims=True)
+    spread = ops.mean(ops.sqrt(ops.maximum(variance, _TINY)), axis=-1)
+    return ops.broadcast_to(spread, ops.shape(lengths)[:2])
+
+
 _OF_SKELETONS: dict[str, Callable[[Any, Any, Any], Any]] = {
     "bone_length": _bone_length,
+    "bone_direction": _bone_direction,
+    "bone_constancy": _bone_constancy,
+    "symmetry": _symmetry,
     "angle": _angle,
     "angle_velocity": _angle_velocity,
 }
 TERMS = (*_OF_JOINTS, *_OF_COORDINATES, *_OF_SKELETONS)
+#: Terms that compare the frames of a window.
+TERMS_OF_SEVERAL_FRAMES = ("velocity", "smoothness", "bone_constancy", "angle_velocity")
 
 
 @keras.saving.register_keras_serializable(package="keras_seal")
@@ -104,15 +138,22 @@ class PoseTerms(PoseLoss):
     - `mse`, `l1`: mean squared and absolute error of the coordinates.
     - `velocity`: mean distance of the joints' steps from frame to frame from the true steps.
     - `smoothness`: mean square of the coordinates of the predicted steps, whatever the truth.
-    - `bone_length`: mean absolute error of the bones' lengths, metres; `angle`: that of the angles
-      between adjacent bones, radians; `angle_velocity`: that of their steps from frame to frame.
+    - `bone_length`: mean absolute error of the bones' lengths, metres; `bone_direction`: mean
+      distance of the bones' unit vectors from the true ones (bones under a millimetre count as
+      shorter ones); `angle`: mean absolute error of the angles between adjacent bones, radians;
+      `angle_velocity`: that of their steps from frame to frame.
+    - `symmetry`: mean absolute difference between the predicted lengths of left and right bones,
+      metres, whatever the truth; `bone_constancy`: standard deviation of each predicted bone's
+      length over the frames of a window, metres, mean over the bones.
+
+    `velocity`, `smoothness`, `angle_velocity` and `bone_constancy` need several frames.
 
     Args:
         terms: Names, or for each term a mapping with its `name`, `weight` (1 unless given), and
             for `mpjpe`, `center_mpjpe`, `n_mpjpe`, `velocity` and `smoothness` perhaps `joints`:
             factors by the names of joints, 1 for the others.
-        skeleton: Needed for `joints`, `bone_length`, `angle` and `angle_velocity`: a `Skeleton`,
-            its name, a YAML path or a dict.
+        skeleton: Needed for `joints` and what is about bones and angles: a `Skeleton`, its name, a
+            YAML path or a dict.
         name: Name of the loss.
         reduction: One of Keras' reductions.
 
@@ -128,7 +169,8 @@ class PoseTerms(PoseLoss):
 
     Reference:
         Pavllo et al., CVPR 2019 (velocity); Hossain & Little, ECCV 2018 (smoothness); Zhang et al.,
-        CVPR 2022 (factors of joints); Zhu et al., ICCV 2023 (scale, velocity).
+        CVPR 2022 (factors of joints); Zhu et al., ICCV 2023 (scale, velocity); Sun et al., ICCV
+        2017 (bones); Dabral et al., ECCV 2018 (symmetry).
     """
 
     def __init__(
@@ -161,7 +203,7 @@ class PoseTerms(PoseLoss):
         total: Any = 0.0
         for term in self.terms:
             name = term["name"]
-            if name in _OF_PAIRS and y_pred.shape[1] < 2:
+            if name in TERMS_OF_SEVERAL_FRAMES and y_pred.shape[1] < 2:
                 raise ValueError(
                     f"The term '{name}' compares frames, but the pose-net predicts one at a time."
                 )
@@ -207,6 +249,10 @@ def _checked(term: str | Mapping[str, Any], skeleton: Any) -> dict[str, Any]:
         )
     if skeleton is None and (joints or name in _OF_SKELETONS):
         raise ValueError(f"The term '{name}' needs the skeleton.")
+    if name == "symmetry" and not skeleton.bone_mirror_pairs:
+        raise ValueError(
+            f"The term 'symmetry' needs mirrored bones: the skeleton '{skeleton.name}' has none."
+        )
     for joint in joints:
         skeleton.joint_index(joint)
     return {"name": name, "weight": float(weight), "joints": dict(joints)}

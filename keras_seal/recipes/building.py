@@ -295,6 +295,7 @@ def compile_model(model: SEALPose, recipe: Recipe, steps_per_epoch: int) -> None
     if isinstance(seal, schema.DynamicSeal) and training.loss_net_optimizer is not None:
         options = seal.objective.model_dump()
         arguments["gradient_penalty"] = seal.gradient_penalty
+        arguments["penalty_at"] = seal.penalty_at
         arguments["energy_objective"] = losses.get_objective(options.pop("name"), **options)
         arguments["loss_net_optimizer"] = build_optimizer(
             training.loss_net_optimizer, training, steps_per_epoch, "training.loss_net_optimizer"
@@ -303,20 +304,32 @@ def compile_model(model: SEALPose, recipe: Recipe, steps_per_epoch: int) -> None
         training.optimizer, training, steps_per_epoch, "training.optimizer", training.ema_decay
     )
     arguments["metrics"] = build_metrics(recipe, model.pose_net.output_shape[1])
+    arguments["loss"] = _pose_loss(recipe, model.pose_net.output_shape[1])
     with telling("training"):
         model.compile(
-            loss=_pose_loss(recipe),
             jit_compile=training.jit_compile,
             steps_per_execution=training.steps_per_execution,
             **arguments,
         )
 
 
-def _pose_loss(recipe: Recipe) -> Any:
+def _pose_loss(recipe: Recipe, out_frames: int) -> Any:
     loss = recipe.training.loss
-    if isinstance(loss, str):
+    weights = recipe.training.constraints.model_dump()
+    constraints = [{"name": name, "weight": weight} for name, weight in weights.items() if weight]
+    if isinstance(loss, str) and not constraints:
         return loss
-    return losses.PoseTerms([term.model_dump() for term in loss], build_skeleton(recipe))
+    terms = [{"name": loss}] if isinstance(loss, str) else [term.model_dump() for term in loss]
+    for key, given in (("loss", terms), ("constraints", constraints)):
+        for term in given:
+            if term["name"] in losses.TERMS_OF_SEVERAL_FRAMES and out_frames < 2:
+                raise UserError(
+                    f"training.{key}: '{term['name']}' compares frames, but the pose-net predicts"
+                    " one at a time; leave it out, or give data.num_frames and a pose-net for"
+                    " several."
+                )
+    with telling("training.constraints" if constraints else "training.loss"):
+        return losses.PoseTerms([*terms, *constraints], build_skeleton(recipe))
 
 
 def build_metrics(recipe: Recipe, out_frames: int) -> list[keras.metrics.Metric]:

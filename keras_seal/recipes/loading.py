@@ -18,7 +18,7 @@ from keras_seal.recipes.schema import Recipe
 
 _SUFFIXES = (".yaml", ".yml")
 # Keys that say what kind of thing a group describes.
-_KINDS = ("name", "path", "schedule", "mode", "source")
+_KINDS = ("name", "path", "schedule", "controller", "mode", "source")
 
 
 class _Loader(yaml.SafeLoader):
@@ -66,6 +66,24 @@ def names() -> list[str]:
     return sorted(path.stem for path in paths if not path.name.startswith("_"))
 
 
+def variants() -> dict[str, str]:
+    """List what `RECIPE+VARIANT` may add to a recipe.
+
+    Returns:
+        By name, what each adds.
+
+    Example:
+        >>> variants()["seal"]
+        'With a learned loss (SEAL).'
+    """
+    paths = sorted(_variant_folder().glob("*.yaml"))
+    return {path.stem: str(_read(path)["description"]) for path in paths}
+
+
+def _variant_folder() -> Path:
+    return builtin_folder() / "variants"
+
+
 def find(path_or_name: str | Path) -> Path:
     """Find a recipe's file.
 
@@ -96,9 +114,9 @@ def load(path_or_name: str | Path, overrides: Iterable[str] = ()) -> Recipe:
     """Read and check a recipe.
 
     Args:
-        path_or_name: A YAML file, or the name of a built-in recipe. `RECIPE+PART` lays a part that
-            comes with the package over it: `h36m_mix_ste+seal` is `h36m_mix_ste` with what
-            `_seal.yaml` says, and is called `h36m_mix_ste_seal`.
+        path_or_name: A YAML file, or the name of a built-in recipe. `RECIPE+VARIANT` lays one of
+            `variants()`, or a YAML file, over it: `h36m_mix_ste+seal` is `h36m_mix_ste` with what
+            `variants/seal.yaml` says, and is called `h36m_mix_ste_seal`. More may follow.
         overrides: Changes as `"dotted.key=value"`, the value in YAML; later ones win.
 
     Returns:
@@ -112,15 +130,22 @@ def load(path_or_name: str | Path, overrides: Iterable[str] = ()) -> Recipe:
         >>> recipe = load("quickstart", ["training.epochs=3", "seal.energy_weight=2e-3"])
         >>> recipe.training.epochs, recipe.seal.energy_weight
         (3, 0.002)
+        >>> load("quickstart+baseline+symmetry").training.constraints.symmetry
+        0.05
     """
     whole = str(path_or_name)
     first, *parts = [whole] if Path(whole).is_file() else whole.split("+")
     path = find(first)
     values = _resolved(path, _read(path), ())
     for part in parts:
-        layer = find_part(part, path)
-        values = _laid_over(values, _resolved(layer, _read(layer), (path,)))
-        values["name"] = f"{values.get('name')}_{part}"
+        layer = find_variant(part)
+        below, above = values, _resolved(layer, _read(layer), (path,))
+        values = _laid_over(below, above)
+        values["name"] = f"{below.get('name')}_{layer.stem}"
+        said = [
+            str(each["description"]).strip() for each in (below, above) if "description" in each
+        ]
+        values["description"] = " ".join(said)
     return _checked(values, overrides, str(path_or_name if parts else path))
 
 
@@ -144,12 +169,34 @@ def parse(text: str, overrides: Iterable[str] = (), *, origin: str = "the recipe
     return _checked(values, overrides, origin)
 
 
+def find_variant(name: str) -> Path:
+    """Find what `RECIPE+VARIANT` lays over a recipe.
+
+    Args:
+        name: One of `variants()`, or a YAML file.
+
+    Returns:
+        The file.
+
+    Raises:
+        UserError: If there is none.
+    """
+    if Path(name).suffix in _SUFFIXES:
+        if Path(name).is_file():
+            return Path(name)
+        raise UserError(f"There is no file {name} to lay over a recipe.")
+    path = _variant_folder() / f"{name}.yaml"
+    if Path(name).name != name or not path.is_file():
+        raise UserError(f"There is no variant '{name}' of recipes.{nearest(name, variants())}")
+    return path
+
+
 def find_part(name: str, extending: Path) -> Path:
     """Find what a recipe extends.
 
     Args:
-        name: A YAML file beside the recipe, the name of a built-in recipe, or that of a part: a
-            built-in `_NAME.yaml`, with or without the line in front.
+        name: A YAML file beside the recipe, the name of a built-in recipe, that of a part (a
+            built-in `_NAME.yaml`, with or without the line in front), or that of a variant.
         extending: The recipe that extends it.
 
     Returns:
@@ -161,11 +208,11 @@ def find_part(name: str, extending: Path) -> Path:
     beside = extending.parent / name
     if beside.suffix in _SUFFIXES and beside.is_file():
         return beside
-    for stem in (name, f"_{name}"):
+    for stem in (name, f"_{name}", f"variants/{name}"):
         path = builtin_folder() / f"{stem}.yaml"
         if path.is_file() and Path(name).name == name:
             return path
-    known = sorted(path.stem.removeprefix("_") for path in builtin_folder().glob("*.yaml"))
+    known = {path.stem.removeprefix("_") for path in builtin_folder().glob("**/*.yaml")}
     raise UserError(f"{extending} extends '{name}', which is not there.{nearest(name, known)}")
 
 

@@ -218,10 +218,19 @@ class RegressionObjective(Section):
     """How far a prediction is from the truth."""
 
 
+class AdversarialObjective(Section):
+    """The loss-net is a discriminator: truth against negatives, as in adversarial networks."""
+
+    name: Literal["adversarial"]
+    kind: Literal["logistic", "least_squares", "hinge", "wasserstein"] = "logistic"
+    """Which losses both networks have, as `keras_seal.losses.Adversarial` says."""
+
+
 Objective = Annotated[
     Annotated[MarginObjective, Tag("margin")]
     | Annotated[NCEObjective, Tag("nce")]
-    | Annotated[RegressionObjective, Tag("regression")],
+    | Annotated[RegressionObjective, Tag("regression")]
+    | Annotated[AdversarialObjective, Tag("adversarial")],
     Discriminator(_name_of),
 ]
 
@@ -239,7 +248,10 @@ class DynamicSeal(Section):
     negatives: Negatives = (Negative(name="prediction"),)
     """What the loss-net scores above the truth; one negative a pose from each."""
     gradient_penalty: NonNegativeFloat = 0.0
-    """Weight of half the energy's squared slope at true poses in the loss-net's loss."""
+    """Weight of a penalty on the energy's slope in the loss-net's loss."""
+    penalty_at: Literal["truth", "between"] = "truth"
+    """`truth`: half the squared slope at true poses; `between`: the squared difference of the slope
+    from 1 per metre, between true poses and negatives."""
 
 
 class StaticSeal(Section):
@@ -268,6 +280,9 @@ class LossTerm(Section):
         "mse",
         "l1",
         "bone_length",
+        "bone_direction",
+        "bone_constancy",
+        "symmetry",
         "angle",
         "angle_velocity",
     ]
@@ -286,6 +301,27 @@ PoseLoss = Annotated[
     | Annotated[tuple[LossTerm, ...], Field(strict=False, min_length=1), Tag("terms")],
     Discriminator(_several),
 ]
+
+
+class Constraints(Section):
+    """Weights of explicit structural terms that are added to the pose loss; 0 leaves one out."""
+
+    symmetry: NonNegativeFloat = 0.0
+    """Difference between left and right bones' predicted lengths, metres."""
+    bone_length: NonNegativeFloat = 0.0
+    """Error of the bones' lengths, metres."""
+    bone_direction: NonNegativeFloat = 0.0
+    """Distance of the bones' unit vectors from the true ones."""
+    bone_constancy: NonNegativeFloat = 0.0
+    """Standard deviation of each bone's predicted length over a window, metres."""
+    angle: NonNegativeFloat = 0.0
+    """Error of the angles between adjacent bones, radians."""
+    angle_velocity: NonNegativeFloat = 0.0
+    """Error of these angles' steps from frame to frame, radians."""
+    velocity: NonNegativeFloat = 0.0
+    """Error of the joints' steps from frame to frame, metres."""
+    smoothness: NonNegativeFloat = 0.0
+    """Mean square of the joints' predicted steps, square metres."""
 
 
 class CosineDecay(Section):
@@ -406,6 +442,8 @@ class Training(Section):
     """For the pose-net."""
     loss: PoseLoss = "mpjpe"
     """The pose loss: a name, or a list of terms that are added up."""
+    constraints: Constraints = Constraints()
+    """Explicit structural terms beside it."""
     loss_net_optimizer: Optimizer | None = None
     """For the loss-net; null where there is none to train, else the defaults unless given."""
     ema_decay: float | None = Field(default=None, gt=0, lt=1)
@@ -522,6 +560,32 @@ class Recipe(Section):
         if trains and training.get("loss_net_optimizer") is None:
             value["training"] = {**training, "loss_net_optimizer": {}}
         return value
+
+    @model_validator(mode="after")
+    def _frames_can_be_compared(self) -> Recipe:
+        for name in ("bone_constancy", "angle_velocity", "velocity", "smoothness"):
+            if self.data.num_frames == 1 and getattr(self.training.constraints, name):
+                raise ValueError(
+                    f"training.constraints.{name}: it compares frames, but data.num_frames is 1;"
+                    " leave it out, or take a pose-net for several frames"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _slope_is_bounded(self) -> Recipe:
+        if not isinstance(self.seal, DynamicSeal):
+            return self
+        objective, penalty = self.seal.objective, self.seal.gradient_penalty
+        if isinstance(objective, AdversarialObjective) and objective.kind == "wasserstein":
+            limited = self.loss_net is not None and (
+                self.loss_net.path is not None or self.loss_net.options.get("spectral_norm")
+            )
+            if not limited and not penalty:
+                raise ValueError(
+                    "seal.objective.kind: 'wasserstein' needs a bounded slope; give"
+                    " seal.gradient_penalty, or spectral_norm in loss_net.options"
+                )
+        return self
 
     @model_validator(mode="after")
     def _sections_fit(self) -> Recipe:

@@ -18,7 +18,9 @@ from keras_seal.training.state import NETWORKS, TrainingState
 
 MODES = ("dynamic", "static")
 NEGATIVES_PASSES = ("shared", "inference")
+PENALTY_PLACES = ("truth", "between")
 _TRAIN_ONLY = ("loss_net_loss", "force_ratio", "alignment")
+_TINY = 1e-16
 _ENERGY_LOGS = ("energy_true", "energy_pred", "energy_gap", "ranking_accuracy")
 
 
@@ -109,7 +111,7 @@ class SEALPose(backends.Steps, keras.Model):
             maker.build((None, *known[1:]))
         self._energy_schedule: Any = None
         self._controller: EnergyWeightController | None = None
-        self._gradient_penalty = False
+        self._gradient_penalty = self._penalty_between = False
         self.energy_objective: Any = None
         names = ["pose_loss"]
         if loss_net is not None:
@@ -147,6 +149,7 @@ class SEALPose(backends.Steps, keras.Model):
         auto_scale_loss: bool = True,
         steps_per_execution: int = 1,
         gradient_penalty: float = 0.0,
+        penalty_at: str = "truth",
         **kwargs: Any,
     ) -> None:
         """Set how both networks are trained.
@@ -156,7 +159,9 @@ class SEALPose(backends.Steps, keras.Model):
                 accumulation are set here and on `loss_net_optimizer`, each for its own network.
             loss: Pose loss: `"mpjpe"`, `"mse"`, `"l1"`, or any Keras loss.
             loss_net_optimizer: The loss-net's optimizer; another object than `optimizer`.
-            energy_objective: `"margin"`, `"nce"`, `"regression"`, or an `EnergyObjective`.
+            energy_objective: `"margin"`, `"nce"`, `"regression"`, `"adversarial"`, or an
+                `EnergyObjective`. It also says what the pose-net minimises of the energy: the
+                energy itself, but for some kinds of `Adversarial`.
             energy_weight: Weight of the energy in the pose-net's loss: a number, a Keras
                 learning-rate schedule called with the step, or a controller that finds it while
                 training (`keras_seal.training.ForceRatio`, `AlignmentGuard`). The current value
@@ -166,8 +171,11 @@ class SEALPose(backends.Steps, keras.Model):
             auto_scale_loss: Under mixed_float16, wrap each optimizer in Keras'
                 `LossScaleOptimizer`. An overflow then skips that network's own update only.
             steps_per_execution: Steps run by one call of the compiled function.
-            gradient_penalty: Weight of the mean of half the squared norm of the energy's gradient
-                at true poses in the loss-net's loss; 0 leaves it out, and saves its cost.
+            gradient_penalty: Weight of a penalty on the norm of the energy's gradient by the pose
+                (per metre) in the loss-net's loss; 0 leaves it out, and saves its cost.
+            penalty_at: `"truth"`: half the squared norm at true poses (R1). `"between"`: the
+                squared difference of the norm from 1, at random points on the lines between true
+                poses and negatives (WGAN-GP).
             **kwargs: Further arguments of `keras.Model.compile` (`jit_compile`, ...).
 
         Raises:
@@ -203,6 +211,7 @@ class SEALPose(backends.Steps, keras.Model):
             )
         if not gradient_penalty >= 0:
             raise ValueError(f"gradient_penalty is {gradient_penalty}: expected at least 0.")
+        _check_choice("penalty_at", penalty_at, PENALTY_PLACES)
         # A view, because Keras would take metrics in a plain dict for the model's own.
         self._compile_arguments = MappingProxyType(
             {
@@ -215,6 +224,7 @@ class SEALPose(backends.Steps, keras.Model):
                 "auto_scale_loss": auto_scale_loss,
                 "steps_per_execution": steps_per_execution,
                 "gradient_penalty": gradient_penalty,
+                "penalty_at": penalty_at,
                 **kwargs,
             }
         )
@@ -227,8 +237,11 @@ class SEALPose(backends.Steps, keras.Model):
         self.training_state.set_coefficient("energy_weight", first)
         for name, value in (controller.memory if controller else {}).items():
             self.training_state.remember(name, value)
+        self._penalty_between = penalty_at == "between"
         if self._gradient_penalty:
             self.training_state.set_coefficient("gradient_penalty", gradient_penalty)
+            if self._penalty_between:
+                self.training_state.make_random()
         for name, value in objective.coefficients.items():
             self.training_state.set_coefficient(name, value)
         pair = PairedOptimizer(
@@ -381,6 +394,29 @@ class SEALPose(backends.Steps, keras.Model):
         )
         return pull_back(ops.ones_like(energies))[1][0]
 
+    def energy_pull(self, keypoints: Any, poses: Any) -> Any:
+        """Gradient by the pose of what the pose-net minimises of each frame's energy.
+
+        It is `energy_gradient` unless the compiled objective says otherwise (`Adversarial`).
+
+        Args:
+            keypoints: `(batch, frames, joints, 2 or 3)`.
+            poses: Root-relative poses, metres, `(batch, out_frames, joints, 3)`.
+
+        Returns:
+            The shape of `poses`.
+
+        Raises:
+            ValueError: If the model has no loss-net.
+        """
+        (values,), pull_back = backends.record(
+            self,
+            lambda p: (self.energy_objective.pose_term(self.energy(keypoints, p)),),
+            [],
+            [ops.convert_to_tensor(poses)],
+        )
+        return pull_back(ops.ones_like(values))[1][0]
+
     def pose_loss_gradient(self, y_true: Any, y_pred: Any) -> Any:
         """Gradient of the compiled pose loss by the prediction.
 
@@ -508,7 +544,7 @@ class SEALPose(backends.Steps, keras.Model):
             found["alignment"] = alignment
             if "energies_true" in found:
                 found.update(_compare(found.pop("energies_true"), energies))
-            found.setdefault("energy_pred", energy)
+            found.setdefault("energy_pred", _mean(energies, sample_weight))
             gradient = gradient + weight * pull
         found["pose_loss"] = pose_loss
 
@@ -524,7 +560,7 @@ class SEALPose(backends.Steps, keras.Model):
 
     def _mean_energy(self, condition: Any, poses: Any, sample_weight: Any) -> tuple[Any, Any]:
         energies = self._energy(condition, poses, training=False)
-        return _mean(energies, sample_weight), energies
+        return _mean(self.energy_objective.pose_term(energies), sample_weight), energies
 
     def _control(
         self,
@@ -584,6 +620,7 @@ class SEALPose(backends.Steps, keras.Model):
         condition = self._condition(x, y)
         conditions = ops.concatenate([condition] * count, axis=0)
         poses = ops.concatenate([y, *made], axis=0)
+        place = self._between(y, made) if self._penalty_between else y
 
         def step() -> tuple[Any, ...]:
             energy_true, *energies = ops.split(self._energy(conditions, poses, True), count, axis=0)
@@ -592,12 +629,16 @@ class SEALPose(backends.Steps, keras.Model):
             )
             loss = _mean(values, sample_weight) + _total(self.loss_net.losses)
             if self._gradient_penalty:
-                slope = backends.input_gradient(lambda p: self._energy(condition, p, True), y)
-                steepness = 0.5 * ops.sum(ops.square(slope), axis=(-2, -1))
+                slope = backends.input_gradient(lambda p: self._energy(condition, p, True), place)
+                steepness = ops.sum(ops.square(slope), axis=(-2, -1))
+                if self._penalty_between:
+                    excess = ops.square(ops.sqrt(ops.maximum(steepness, _TINY)) - 1.0)
+                else:
+                    excess = 0.5 * steepness
                 penalty = ops.convert_to_tensor(
                     self.training_state.coefficients["gradient_penalty"]
                 )
-                loss = loss + penalty * _mean(steepness, sample_weight)
+                loss = loss + penalty * _mean(excess, sample_weight)
             return loss, energy_true, *energies
 
         variables = self.loss_net.trainable_variables
@@ -616,6 +657,18 @@ class SEALPose(backends.Steps, keras.Model):
             if isinstance(maker, Prediction):
                 return {**found, **_compare(energy_true, energy)}
         return {**found, "energies_true": energy_true}
+
+    def _between(self, y: Any, made: list[Any]) -> Any:
+        """A random point for each pose between the truth and one of its negatives."""
+        shape = (*ops.shape(y)[:2], 1, 1)
+        drawn = len(made) * keras.random.uniform(shape, seed=self.training_state.random)
+        # The whole part chooses the negative, what is left the place on the line.
+        place = y
+        for number, negative in enumerate(made):
+            share = drawn - number
+            chosen = ops.logical_and(share >= 0, share < 1)
+            place = ops.where(chosen, y + share * (negative - y), place)
+        return place
 
     def seal_test_step(self, data: Any) -> dict[str, Any]:
         """Evaluate one batch.
@@ -638,7 +691,8 @@ class SEALPose(backends.Steps, keras.Model):
             energy_true, energy_pred = ops.split(energies, 2, axis=0)
             found.update(_compare(energy_true, energy_pred))
             weight = ops.convert_to_tensor(self.energy_weight)
-            loss = loss + weight * _mean(energy_pred, sample_weight)
+            term = self.energy_objective.pose_term(energy_pred)
+            loss = loss + weight * _mean(term, sample_weight)
         logs = self._logs(x, y, y_pred, sample_weight, loss, found)
         return {name: value for name, value in logs.items() if name not in _TRAIN_ONLY}
 
@@ -682,7 +736,8 @@ class SEALPose(backends.Steps, keras.Model):
         return cls(**config)
 
     def _seeds(self) -> list[Any]:
-        weights = {id(v) for v in self.weights}
+        # The training state saves its own.
+        weights = {id(v) for v in (*self.weights, *self.training_state.variables)}
         return [v for v in self.variables if id(v) not in weights]
 
     # A `.keras` file holds no state of random generators unless the model adds it, and a resumed

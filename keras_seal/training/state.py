@@ -13,7 +13,7 @@ NETWORKS = ("pose_net", "loss_net")
 
 @keras.saving.register_keras_serializable(package="keras_seal")
 class TrainingState(keras.layers.Layer):
-    """Coefficients, a controller's memory, the step count, and where a loss first was not finite.
+    """Coefficients, a controller's memory, random numbers, the step, the first bad losses.
 
     Variables rather than Python numbers: a compiled step sees a change at once, checkpoints
     hold them, and JAX's trainer carries them.
@@ -24,9 +24,15 @@ class TrainingState(keras.layers.Layer):
         self.coefficients: dict[str, Any] = {}
         # What a controller of the energy's weight keeps from step to step.
         self.memory: dict[str, Any] = {}
+        self.random: Any = None
         self.step = self._scalar("step", 0, "int32")
         self.first_bad = {name: self._scalar(f"first_bad_{name}", -1, "int32") for name in NETWORKS}
         self.built = True
+
+    def make_random(self) -> None:
+        """Make `random`, a generator of random numbers for the step, where there is none yet."""
+        if self.random is None:
+            self.random = keras.random.SeedGenerator(name="step_random")
 
     def _scalar(self, name: str, value: float, dtype: str) -> Any:
         # Under tf.distribute every replica computes the same value.

@@ -100,6 +100,36 @@ def test_objectives_survive_serialization_and_take_coefficients(name):
     )
 
 
+def test_the_discriminators_losses(rng):
+    true, negatives = rng.normal(size=(5, 2)), rng.normal(size=(3, 5, 2))
+    # By the logit, which is the negative energy: high for what looks real.
+    log_sigmoid = lambda logit: -np.log1p(np.exp(-logit))  # noqa: E731
+    kinds = {
+        "logistic": (lambda d: -log_sigmoid(d), lambda d: -log_sigmoid(-d)),
+        "least_squares": (lambda d: (d - 1) ** 2 / 2, lambda d: d**2 / 2),
+        "hinge": (lambda d: np.maximum(0, 1 - d), lambda d: np.maximum(0, 1 + d)),
+        "wasserstein": (lambda d: -d, lambda d: d),
+    }
+    assert set(kinds) == set(losses.ADVERSARIAL_KINDS)
+    for kind, (real, fake) in kinds.items():
+        objective = losses.get_objective("adversarial", kind=kind)
+        expected = real(-true) + fake(-negatives).mean(0)
+        arrays = [array.astype("float32") for array in (true, negatives)]
+        got = to_numpy(objective(*arrays, np.zeros_like(arrays[1])))
+        np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-6)
+        # The pose-net's loss is that of a real pose; only hinge has no bound there.
+        wanted = true if kind == "hinge" else real(-true)
+        np.testing.assert_allclose(
+            to_numpy(objective.pose_term(ops.convert_to_tensor(arrays[0]))), wanted, rtol=1e-5
+        )
+        config = keras.saving.serialize_keras_object(objective)
+        assert keras.saving.deserialize_keras_object(config).kind == kind
+    huge = np.full((1, 1), 1e4, "float32")
+    assert np.isfinite(to_numpy(losses.Adversarial()(-huge, huge[None], huge[None]))).all()
+    energy = ops.convert_to_tensor(huge)
+    assert losses.MarginRanking().pose_term(energy) is energy
+
+
 def test_distances_of_several_negatives(rng):
     y = rng.normal(size=(2, 1, 17, 3)).astype("float32")
     negatives = np.stack([y, y + 1.0])
@@ -115,6 +145,7 @@ def test_distances_of_several_negatives(rng):
         (lambda: losses.MarginRanking(distance="mpjp"), "Did you mean 'mpjpe'"),
         (lambda: losses.MarginRanking(-1.0), "hinge=False"),
         (lambda: losses.NCE(0.0), "above 0"),
+        (lambda: losses.Adversarial("logstic"), "Did you mean 'logistic'"),
     ],
 )
 def test_bad_names_and_numbers_are_explained(make, message):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+from keras_seal import skeletons
 from keras_seal.errors import UserError
 from keras_seal.losses import TERMS, PoseTerms
 from tests.backend_gradients import compiled, gradients
@@ -44,6 +45,14 @@ def by_hand(truth, wrong, skeleton):
             [np.arccos((v[:, :, a] * v[:, :, b]).sum(-1)) for a, b in skeleton.adjacent_bones], 2
         )
 
+    def directions(poses):
+        return vectors(poses) / norm(vectors(poses), axis=-1, keepdims=True)
+
+    lengths = norm(vectors(wrong), axis=-1)
+    bone = {skeleton.joints[child]: index for index, (_, child) in enumerate(bones)}
+    sides = [
+        (bone[name], bone[name.replace("left", "right")]) for name in bone if name[:4] == "left"
+    ]
     turned = angles(wrong) - angles(truth)
     return {
         "mpjpe": (norm(wrong - truth, axis=-1) * factors).mean(),
@@ -54,6 +63,9 @@ def by_hand(truth, wrong, skeleton):
         "mse": ((wrong - truth) ** 2).mean(),
         "l1": np.abs(wrong - truth).mean(),
         "bone_length": np.abs(norm(vectors(wrong), axis=-1) - norm(vectors(truth), axis=-1)).mean(),
+        "bone_direction": norm(directions(wrong) - directions(truth), axis=-1).mean(),
+        "bone_constancy": lengths.std(axis=1).mean(),
+        "symmetry": np.mean([np.abs(lengths[..., a] - lengths[..., b]) for a, b in sides]),
         "angle": np.abs(turned).mean(),
         "angle_velocity": np.abs(turned[:, 1:] - turned[:, :-1]).mean(),
     }
@@ -107,6 +119,11 @@ def test_gradients_are_finite_also_where_nothing_is_wrong(pair, skeleton):
     _, (slope,), _ = gradients(lambda p: loss(y_true, p), [y_pred])
     assert np.isfinite(slope).all()
     assert np.abs(slope).max() > 0
+    # Nor may a bone that is all but gone blow them up.
+    tiny = 1e-7 * np.random.default_rng(2).standard_normal(truth.shape).astype("float32")
+    direction = PoseTerms(["bone_direction"], skeleton)
+    _, (slope,), _ = gradients(lambda p: direction(truth, p), [tiny])
+    assert 0 < np.abs(slope).max() < 1e3 / len(truth)
 
 
 def test_mistakes_are_told(pair, skeleton):
@@ -123,5 +140,11 @@ def test_mistakes_are_told(pair, skeleton):
         PoseTerms(["angle"])
     with pytest.raises(UserError, match="left_wrist"):
         PoseTerms([{"name": "mpjpe", "joints": {"left_wrst": 2.0}}], skeleton)
-    with pytest.raises(ValueError, match="one at a time"):
-        PoseTerms(["velocity"])(pair[0][:, :1], pair[1][:, :1])
+    for name in ("velocity", "bone_constancy"):
+        with pytest.raises(ValueError, match="one at a time"):
+            PoseTerms([name], skeleton)(pair[0][:, :1], pair[1][:, :1])
+    lopsided = skeletons.Skeleton.from_dict(
+        {**skeleton.to_dict(), "name": "lopsided", "mirror_pairs": []}
+    )
+    with pytest.raises(ValueError, match="needs mirrored bones"):
+        PoseTerms(["symmetry"], lopsided)

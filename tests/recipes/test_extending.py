@@ -110,14 +110,87 @@ def test_mistakes_are_told(write):
             recipes.load(write(name, text))
     with pytest.raises(UserError, match="in files only"):
         recipes.parse("extends: h36m\nname: a")
-    with pytest.raises(UserError, match="sea"):
-        recipes.load("h36m_mix_ste+sea")
+    for name, message in (
+        ("h36m_mix_ste+sea", "no variant 'sea' of recipes. Did you mean 'seal'"),
+        ("h36m_mix_ste+human36m_papers", "no variant 'human36m_papers'"),
+        ("h36m_mix_ste+mine.yaml", "no file mine.yaml"),
+        ("h36m_sem_gcn+velocity", "constraints.velocity: it compares frames, .* is 1"),
+        ("h36m_sem_gcn+bone_constancy", "constraints.bone_constancy: it compares frames"),
+    ):
+        with pytest.raises(UserError, match=message):
+            recipes.load(name)
+    kind = "seal.objective={name: adversarial, kind: %s}"
+    with pytest.raises(UserError, match=r"seal.objective.kind: got 'hige' .*'hinge'"):
+        recipes.load("h36m_sem_gcn+gan", [kind % "hige"])
+    wild = [kind % "wasserstein", "seal.gradient_penalty=0"]
+    with pytest.raises(UserError, match="needs a bounded slope"):
+        recipes.load("h36m_sem_gcn+gan", wild)
+    recipes.load("h36m_sem_gcn+gan", [*wild, "loss_net.options.spectral_norm=1"])
+    with pytest.raises(UserError, match=r"'training.constraints.symetry'. Did you mean .*symmetry"):
+        recipes.load("h36m_mix_ste", ["training.constraints.symetry=1"])
     with pytest.raises(UserError, match=r"training.loss.0.name: got 'velocty' .*'velocity'"):
         recipes.load("h36m_mix_ste", ["training.loss=[{name: velocty}]"])
     with pytest.raises(UserError, match=r"training.loss: got 'mpjp' .*Did you mean 'mpjpe'"):
         recipes.load("h36m_mix_ste", ["training.loss=mpjp"])
     with pytest.raises(UserError, match=r"Unknown key 'training.loss.0.wight'"):
         recipes.load("h36m_mix_ste", ["training.loss=[{name: mpjpe, wight: 2}]"])
+
+
+def test_variants_lie_over_any_recipe(write):
+    assert {"baseline", "seal", "gan", "constraint", "symmetry"} <= set(recipes.variants())
+    for name in recipes.variants():
+        for recipe in ("h36m_mix_ste", "h36m_d3dp", "mpi_inf_3dhp_pstmo"):
+            plain, varied = recipes.load(recipe), recipes.load(f"{recipe}+{name}")
+            assert varied.name == f"{recipe}_{name}"
+            assert varied.description == f"{plain.description} {recipes.variants()[name]}"
+            assert (varied.data, varied.pose_net) == (plain.data, plain.pose_net)
+            # The pose loss stays what it is.
+            assert varied.training.loss == plain.training.loss
+            assert varied.training.optimizer == plain.training.optimizer
+            assert (varied.loss_net is not None) == (name in ("seal", "gan"))
+            assert recipes.parse(recipes.to_yaml(varied)) == varied
+    both = recipes.load("h36m_mix_ste+symmetry+bone_length").training.constraints
+    assert both == recipes.load("h36m_mix_ste+constraint").training.constraints
+    # A loss-net of the recipe's own goes; what is said of another takes its place.
+    assert recipes.load("quickstart+baseline").loss_net is None
+    own, other = (recipes.load(f"quickstart{part}+gan") for part in ("", "+baseline"))
+    assert own.seal.energy_weight == other.seal.energy_weight
+    mine = write("mine.yaml", "training: {epochs: 3}")
+    varied = recipes.load(f"quickstart+{mine}")
+    assert (varied.training.epochs, varied.name) == (3, "quickstart_mine")
+    assert varied.description == recipes.load("quickstart").description
+
+
+@pytest.mark.skipif(
+    keras.backend.backend() != "torch", reason="building is the same on every backend"
+)
+def test_constraints_join_the_pose_loss():
+    def loss(name, *overrides):
+        recipe = recipes.load(name, ["pose_net.options={filters: 8, num_blocks: 1}", *overrides])
+        model = building.build_model(recipe)
+        building.compile_model(model, recipe, steps_per_epoch=10)
+        return model.get_compile_config()["loss"]["config"]
+
+    found = loss("mocap_sem_gcn+constraint", "training.constraints.angle=0.5")
+    weights = {term["name"]: term["weight"] for term in found["terms"]}
+    assert weights == {"mpjpe": 1.0, "symmetry": 0.05, "bone_length": 0.125, "angle": 0.5}
+    found = loss("mocap_sem_gcn+symmetry", "training.loss=[{name: mse, weight: 3}]")
+    assert [term["name"] for term in found["terms"]] == ["mse", "symmetry"]
+    assert "terms" not in loss("mocap_sem_gcn")
+    # Nets that predict the centre of several frames cannot compare any.
+    centre = recipes.load("h36m_video_pose_3d+velocity", ["pose_net.options={filters: 8}"])
+    with pytest.raises(UserError, match=r"training.constraints: 'velocity' compares frames"):
+        building.check(centre)
+    discriminator = recipes.load(
+        "mocap_sem_gcn+gan",
+        ["loss_net.options.units=8", "seal.penalty_at=between", "seal.gradient_penalty=2"],
+    )
+    model = building.build_model(discriminator)
+    building.compile_model(model, discriminator, steps_per_epoch=10)
+    config = model.get_compile_config()
+    assert config["energy_objective"]["config"] == {"kind": "logistic"}
+    assert (config["gradient_penalty"], config["penalty_at"]) == (2.0, "between")
+    assert not model.loss_net.conditional
 
 
 def test_parts_are_no_recipes():

@@ -94,7 +94,8 @@ def look(step=0, energy=1.0, pose=1.0, alignment=0.0):
 
 
 def test_save_load_continue_is_exact_with_negatives_and_controller(batch, tmp_path):
-    model = make(some_makers(), gradient_penalty=1e-3)
+    # The penalty's places are random as well.
+    model = make(some_makers(), gradient_penalty=1e-3, penalty_at="between")
     fit(model, batch, epochs=1)
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
@@ -183,6 +184,7 @@ def test_the_energy_is_turned_down_at_chance(rng):
         (lambda: get_controller("force"), "Did you mean 'force_ratio'"),
         (lambda: make([]), "no maker"),
         (lambda: make(gradient_penalty=-1.0), "gradient_penalty"),
+        (lambda: make(gradient_penalty=1.0, penalty_at="betwen"), "one of truth, between"),
         (lambda: make(weight="high"), "or a controller"),
     ],
 )
