@@ -87,7 +87,7 @@ def test_an_energy_turned_upside_down_ranks_and_pulls_the_wrong_way(tmp_path, rn
         def energy(self, keypoints, poses):
             return -np.square(poses - y).sum(axis=(-2, -1))
 
-        def energy_gradient(self, keypoints, poses):
+        def energy_pull(self, keypoints, poses):
             return -2 * (poses - y)
 
         def pose_loss_gradient(self, y_true, y_pred):

@@ -114,20 +114,17 @@ def test_the_discriminators_losses(rng):
     for kind, (real, fake) in kinds.items():
         objective = losses.get_objective("adversarial", kind=kind)
         expected = real(-true) + fake(-negatives).mean(0)
-        arrays = [array.astype("float32") for array in (true, negatives)]
-        got = to_numpy(objective(*arrays, np.zeros_like(arrays[1])))
+        arrays = [ops.convert_to_tensor(array, "float32") for array in (true, negatives)]
+        got = to_numpy(objective(*arrays, ops.zeros_like(arrays[1])))
         np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-6)
         # The pose-net's loss is that of a real pose; only hinge has no bound there.
         wanted = true if kind == "hinge" else real(-true)
-        np.testing.assert_allclose(
-            to_numpy(objective.pose_term(ops.convert_to_tensor(arrays[0]))), wanted, rtol=1e-5
-        )
+        np.testing.assert_allclose(to_numpy(objective.pose_term(arrays[0])), wanted, rtol=1e-5)
         config = keras.saving.serialize_keras_object(objective)
         assert keras.saving.deserialize_keras_object(config).kind == kind
-    huge = np.full((1, 1), 1e4, "float32")
+    huge = ops.full((1, 1), 1e4)
     assert np.isfinite(to_numpy(losses.Adversarial()(-huge, huge[None], huge[None]))).all()
-    energy = ops.convert_to_tensor(huge)
-    assert losses.MarginRanking().pose_term(energy) is energy
+    assert losses.MarginRanking().pose_term(huge) is huge
 
 
 def test_distances_of_several_negatives(rng):
