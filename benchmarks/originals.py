@@ -147,8 +147,8 @@ def _pose_former(repo: Path, net: str) -> tuple:
     with imports_from(repo, ("common",)) as load:
         file = load("common.model_poseformer")
     file.DropPath = _drop_path()
-    module = file.PoseTransformer(num_frame=27, qkv_bias=True, drop_path_rate=0.1)
-    return module, module, 27, 17, 1
+    module = file.PoseTransformer(num_frame=81, qkv_bias=True, drop_path_rate=0.1)
+    return module, module, 81, 17, 1
 
 
 def _pose_former_v2(repo: Path, net: str) -> tuple:

@@ -38,7 +38,7 @@ NETS = {
     "graph_mlp": ("graph_mlp_1", {}, 256),
     "graph_mlp_27": ("graph_mlp_27", {}, 256),
     "video_pose_3d": ("video_pose_3d_243", {}, 128),
-    "pose_former": ("pose_former_27", {}, 64),
+    "pose_former": ("pose_former_81", {}, 32),
     "pose_former_v2": ("pose_former_v2_81_3_3", {}, 64),
     # Trained on all frames and the centre one.
     "pstmo": ("pstmo_243", {"out_frames": 243}, 16),
