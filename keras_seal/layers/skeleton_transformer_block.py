@@ -9,6 +9,7 @@ from typing import Any, cast
 import keras
 from keras import ops
 
+from keras_seal.layers.exact_gelu import exact_gelu
 from keras_seal.layers.skeleton_attention import SkeletonAttention
 
 
@@ -116,7 +117,7 @@ class SkeletonTransformerBlock(keras.layers.Layer):
         x = (inputs[..., :1, :] if self.attention.token_only else inputs) + drop(attended)
         # On two axes: XLA copies whole activations to transpose the gradient's operands otherwise.
         tokens = ops.reshape(self.mlp_norm(x), (-1, x.shape[-1]))
-        hidden = keras.activations.gelu(self.expand(tokens), approximate=False)
+        hidden = exact_gelu(self.expand(tokens))
         return x + drop(ops.reshape(self.contract(hidden), ops.shape(x)))
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:

@@ -13,6 +13,7 @@ from keras import layers, ops
 from keras_seal import skeletons
 from keras_seal.layers import DropPath, FeedForward, RootRelative
 from keras_seal.layers.arguments import check_integer
+from keras_seal.layers.exact_gelu import exact_gelu
 from keras_seal.layers.initializers import linear_initializers
 from keras_seal.pose_nets.base import PoseNet, keypoints_input
 
@@ -165,7 +166,7 @@ class GraphMLPBlock(keras.layers.Layer):
         mixed = self._over_joints(x, self.joint_expand)
         if self.inner_norm:
             mixed = self._norm(mixed, self.expand_norm, _INNER_EPSILON)
-        mixed = drop(keras.activations.gelu(mixed, approximate=False), self.dropout_layer)
+        mixed = drop(exact_gelu(mixed), self.dropout_layer)
         mixed = self._over_joints(mixed, self.joint_contract)
         if self.inner_norm:
             mixed = self._norm(mixed, self.contract_norm, _INNER_EPSILON)
