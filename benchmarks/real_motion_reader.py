@@ -5,6 +5,7 @@ people and clips of its test split, sets some of its training people aside for v
 a `PoseSplits`:
 
     python benchmarks/real_motion_reader.py benchmark.npz real_motion.npz [--validation S8]
+        [--validation-every 8]
 """
 
 from __future__ import annotations
@@ -18,13 +19,16 @@ from keras_seal.data import PoseSequences, PoseSplits
 from keras_seal.geometry import Camera, normalize_screen
 
 
-def read_benchmark(path: str | Path, validation: list[str], *, detections: bool) -> PoseSplits:
+def read_benchmark(
+    path: str | Path, validation: list[str], *, detections: bool, every: int = 1
+) -> PoseSplits:
     """Read the benchmark's file.
 
     Args:
         path: What `make_benchmark.py` wrote.
         validation: Training subjects to validate on instead.
         detections: Use the keypoints with a detector's error, not the true ones.
+        every: Validate on one clip in so many, to spend less time on it.
 
     Returns:
         The splits.
@@ -55,9 +59,10 @@ def read_benchmark(path: str | Path, validation: list[str], *, detections: bool)
     )
     test = data["split"] == "test"
     aside = np.isin(data["subject"], validation)
+    kept = ~test & aside & (np.cumsum(~test & aside) % every == 0)
     return PoseSplits(
         train=everything.select(mask=~test & ~aside),
-        validation=everything.select(mask=~test & aside),
+        validation=everything.select(mask=kept),
         test=everything.select(mask=test),
     ).validate()
 
@@ -83,10 +88,14 @@ def main() -> None:
     parser.add_argument("benchmark", help="what make_benchmark.py wrote")
     parser.add_argument("out", help="the .npz file to write")
     parser.add_argument("--validation", default="S8", help="training people to validate on, a,b")
+    parser.add_argument("--validation-every", type=int, default=1, help="one clip in so many")
     parser.add_argument("--detections", action="store_true", help="keypoints with errors")
     given = parser.parse_args()
     splits = read_benchmark(
-        given.benchmark, given.validation.split(","), detections=given.detections
+        given.benchmark,
+        given.validation.split(","),
+        detections=given.detections,
+        every=given.validation_every,
     )
     splits.save(given.out)
     for name, part in splits.parts.items():
