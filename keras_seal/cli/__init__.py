@@ -21,6 +21,7 @@ _COMMANDS = {
     "train": "Train as a recipe says, or go on with a run.",
     "pretrain-loss-net": "Train a recipe's loss-net alone, to be used by other recipes.",
     "evaluate": "Measure a finished run's pose-net on a split.",
+    "study": "Train variants of a recipe with several seeds, and compare them.",
     "compare": "Compare evaluated runs: differences, intervals, clear winners.",
     "predict": "Lift the people of a 2D keypoint file: motion, BVH, pictures.",
     "datasets": "Prepare, describe and check data sets.",

@@ -42,6 +42,22 @@ class Outcome:
     frames: np.ndarray
     values: Mapping[str, np.ndarray]
 
+    def mean(self, metric: str) -> float:
+        """Take the mean of a metric over the frames of all sequences that have a value.
+
+        Args:
+            metric: Its name.
+
+        Returns:
+            The mean; NaN where no sequence has a value.
+        """
+        known = np.isfinite(self.values[metric])
+        weights = self.frames * known
+        total = float(weights.sum())
+        return (
+            float(weights @ np.where(known, self.values[metric], 0.0)) / total if total else np.nan
+        )
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -185,11 +201,7 @@ def compare(
                 f"'{outcome.label}' (seed {outcome.seed}) was measured on other sequences than "
                 f"'{first.label}': compare runs on one split, by one protocol."
             )
-    shared = [name for name in first.values if all(name in each.values for each in outcomes)]
-    chosen = list(metrics) if metrics else [name for name in METRICS if name in shared]
-    for name in chosen:
-        if name not in shared:
-            raise UserError(f"Not all runs have the metric '{name}'; all have {', '.join(shared)}.")
+    chosen = comparable(outcomes, metrics)
     groups = {label: [each for each in outcomes if each.label == label] for label in labels}
     rng = np.random.default_rng(seed)
     results = []
@@ -198,6 +210,28 @@ def compare(
         for name in chosen:
             results.append(pair.compare(name, confidence))
     return results
+
+
+def comparable(outcomes: Sequence[Outcome], metrics: Sequence[str] | None = None) -> list[str]:
+    """Tell in which metrics runs can be compared.
+
+    Args:
+        outcomes: The runs.
+        metrics: What is asked for; the usual ones that all runs have by default.
+
+    Returns:
+        Names of metrics.
+
+    Raises:
+        UserError: A run lacks one that is asked for.
+    """
+    first = outcomes[0]
+    shared = [name for name in first.values if all(name in each.values for each in outcomes)]
+    chosen = list(metrics) if metrics else [name for name in METRICS if name in shared]
+    for name in chosen:
+        if name not in shared:
+            raise UserError(f"Not all runs have the metric '{name}'; all have {', '.join(shared)}.")
+    return chosen
 
 
 class _Pair:

@@ -119,7 +119,18 @@ def measure(poses: np.ndarray, sequences: PoseSequences) -> dict[str, Any]:
         names and in the units of `keras_seal.evaluation.figures.FIGURES`), `truth` (the true poses'
         own structural figures) and `actions` (frames and errors of each).
     """
-    scores = evaluation.AllFrames().score(poses, sequences)
+    return summary(evaluation.AllFrames().score(poses, sequences))
+
+
+def summary(scores: evaluation.Scores) -> dict[str, Any]:
+    """Tell the scores of `AllFrames` as the report of a training run shows them.
+
+    Args:
+        scores: The scores.
+
+    Returns:
+        As `measure`.
+    """
     actions = scores.table("actions")
     frames = actions.frames or {}
     return {

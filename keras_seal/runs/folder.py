@@ -138,6 +138,17 @@ class RunFolder:
             raise UserError(f"{path} is no run folder: it holds no recipe.yaml.")
         return folder
 
+    def sequences(self, evaluation: str) -> Path:
+        """Tell the table of every sequence's figures that an evaluation wrote.
+
+        Args:
+            evaluation: Name of the evaluation, mostly a split.
+
+        Returns:
+            The path, whether there is a file or not.
+        """
+        return self.path / "evaluation" / evaluation / "sequences.csv"
+
     @property
     def recipe(self) -> Recipe:
         """The run's recipe."""

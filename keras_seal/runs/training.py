@@ -12,6 +12,9 @@ from keras_seal import files
 from keras_seal.data import PoseSplits, PoseWindows
 from keras_seal.data.storage import DamagedFileError
 from keras_seal.errors import UserError
+from keras_seal.evaluation import AllFrames, usual
+from keras_seal.evaluation.page import to_csv
+from keras_seal.evaluation.scores import sequence_rows
 from keras_seal.quiet import without_tensorflow_chatter
 from keras_seal.recipes import Recipe, building
 from keras_seal.runs import environment, evaluation, report, state
@@ -179,7 +182,11 @@ class _Run:
                 poses = evaluation.lift(
                     self.model.pose_net, part, data.frame_stride, data.batch_size
                 )
-                scores[name] = evaluation.measure(poses, part)
+                found = AllFrames().score(poses, part)
+                scores[name] = evaluation.summary(found)
+            if usual(data.source) == AllFrames.name:
+                # What `evaluate` would write again; comparisons of runs read it.
+                files.write_text(folder.sequences("test"), to_csv(sequence_rows(found)))
             report.draw_results(folder.plots, part, poses)
             with without_tensorflow_chatter():
                 _save(folder.pose_net, self.model.pose_net)
