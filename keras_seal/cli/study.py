@@ -70,7 +70,8 @@ def command(
     names = [name.strip() for name in variants.split(",") if name.strip()]
     if not names:
         raise UserError("--variants: give one at least, as in --variants baseline,seal.")
-    study = Study(out, plan(recipe, names, overrides, backend), _seeds(seeds))
+    planned = plan(recipe, names, overrides, backend)
+    study = Study(out, planned, _seeds(seeds), f"Study of {recipe}")
     try:
         failed = study.run(jobs, click.echo)
     except KeyboardInterrupt:

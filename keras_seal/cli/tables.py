@@ -40,6 +40,7 @@ def show_labels(outcomes: Sequence[Outcome], metrics: Sequence[str]) -> None:
     """
     from statistics import mean, stdev
 
+    from rich import box
     from rich.console import Console
     from rich.table import Table
 
@@ -49,11 +50,14 @@ def show_labels(outcomes: Sequence[Outcome], metrics: Sequence[str]) -> None:
     table = Table(
         title=f"{len(first.sequences)} sequences, {first.frames.sum():.0f} frames",
         title_justify="left",
+        box=box.SIMPLE,
+        padding=(0, 1, 0, 0),
     )
-    table.add_column("")
+    table.add_column("", no_wrap=True)
     table.add_column("seeds", justify="right")
     for name in metrics:
-        table.add_column(f"{FIGURES[name].title}, {FIGURES[name].unit}", justify="right")
+        short = FIGURES[name].title.partition(",")[0]
+        table.add_column(f"{short} {FIGURES[name].unit}", justify="right", overflow="fold")
     for label in dict.fromkeys(outcome.label for outcome in outcomes):
         runs = [outcome for outcome in outcomes if outcome.label == label]
         cells = []

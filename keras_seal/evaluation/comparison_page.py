@@ -14,7 +14,7 @@ from keras_seal.evaluation.comparing import Comparison, Estimate, Outcome
 from keras_seal.evaluation.figures import FIGURES, shown
 
 # Width of the drawn intervals.
-_WIDTH = 180
+_WIDTH = 140
 
 
 class _Row(NamedTuple):

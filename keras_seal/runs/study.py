@@ -228,14 +228,20 @@ class Study:
         folder: The folder; new, empty, or that of the same study.
         variants: A recipe for each label, from `plan`.
         seeds: Seeds of the runs of each.
+        title: Title of the comparison.
 
     Raises:
         UserError: If the folder holds something else, or a variant with another recipe.
     """
 
     def __init__(
-        self, folder: str | Path, variants: Mapping[str, Recipe], seeds: Sequence[int]
+        self,
+        folder: str | Path,
+        variants: Mapping[str, Recipe],
+        seeds: Sequence[int],
+        title: str = "Study",
     ) -> None:
+        self.title = title
         self.folder = Path(folder)
         self.variants = dict(variants)
         self.seeds = tuple(seeds)
@@ -402,10 +408,8 @@ class Study:
         missing = [job.title for job in self.jobs if not job.finished]
         if missing:
             facts["not finished, and left out"] = "; ".join(missing)
-        name = self.variants[self.baseline].name
-        write_comparison(
-            self.folder, f"Study of {name}", outcomes, results, facts, comparable(outcomes)
-        )
+        told = comparable(outcomes)
+        write_comparison(self.folder, self.title, outcomes, results, facts, told)
         return outcomes, results
 
 
