@@ -2,10 +2,12 @@
 
     python benchmarks/references.py real_motion.npz      # a file of `PoseSplits`
     python benchmarks/references.py BVH_FOLDER           # as the recipes mocap_* read it
+    python benchmarks/references.py real_motion.npz --train lifter --lifter lifter
 
 Ridge regression maps 1,200 random features (rectified projections of one frame's keypoints) to the
 pose, fitted in closed form on the training split; its strength is chosen on the validation split.
-Prints a Markdown table of test errors in millimetres.
+Prints a Markdown table of test errors in millimetres. With --train both are fitted on the data of
+another recipe; --lifter adds a row for a trained net (a file, a run folder, or the bundled one).
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import numpy as np
 from keras_seal import recipes
 from keras_seal.data import PoseSequences, PoseSplits, sources
 from keras_seal.geometry import root_relative
+from keras_seal.inference import Lifter
 from keras_seal.metrics import functional
 
 FEATURES = 1200
@@ -46,8 +49,8 @@ def scores(prediction: np.ndarray, truth: np.ndarray, skeleton: object) -> dict[
     }
 
 
-def ridge(splits: PoseSplits, seed: int = 0) -> np.ndarray:
-    """Fit on the training split, choose on the validation split, predict the test split."""
+def ridge(splits: PoseSplits, test: PoseSequences, seed: int = 0) -> np.ndarray:
+    """Fit on the training split, choose on the validation split, predict the test poses."""
     rng = np.random.default_rng(seed)
     (x, y), validation = arrays(splits.train), arrays(splits.validation)
     mean, deviation = x.mean(0), x.std(0) + 1e-9
@@ -73,7 +76,17 @@ def ridge(splits: PoseSplits, seed: int = 0) -> np.ndarray:
         )
         found.append((np.linalg.norm(errors, axis=-1).mean(), strength, weights))
     _, _, weights = min(found, key=lambda entry: entry[0])
-    return features(arrays(splits.test)[0]) @ weights
+    keypoints = arrays(test)[0]
+    parts = [features(part) @ weights for part in np.array_split(keypoints, 20)]
+    return np.concatenate(parts)
+
+
+def lifted(source: str, test: PoseSequences) -> np.ndarray:
+    """Lift the test sequences one by one."""
+    lifter = Lifter(source)
+    parts = [lifter(test.sequence(i).keypoints[..., :2]) for i in range(len(test))]
+    poses = root_relative(np.concatenate(parts), test.skeleton)
+    return poses.reshape(len(poses), -1).astype("float64")
 
 
 def read(path: Path) -> PoseSplits:
@@ -88,15 +101,25 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path, help="a file of splits, or a folder of BVH files")
+    parser.add_argument("--train", metavar="RECIPE", help="fit on this recipe's data")
+    parser.add_argument("--lifter", help="also score this net")
     options = parser.parse_args()
-    splits = read(options.data)
-    truth = arrays(splits.test)[1]
-    skeleton = splits.test.skeleton
+    test = read(options.data).test
+    if options.train:
+        recipe = recipes.load(options.train, [])
+        splits = sources.get(recipe.data.source)(**recipe.data.options).load()
+    else:
+        splits = read(options.data)
+    truth = arrays(test)[1]
     mean = np.broadcast_to(arrays(splits.train)[1].mean(0), truth.shape)
+    rows = [("mean pose", mean), ("ridge regression", ridge(splits, test))]
+    if options.lifter:
+        rows.append((options.lifter, lifted(options.lifter, test)))
     print("| reference | MPJPE mm | P-MPJPE mm | LSE mm | BSLE mm |")
     print("| --- | --- | --- | --- | --- |")
-    for name, prediction in (("mean pose", mean), ("ridge regression", ridge(splits))):
-        cells = " | ".join(f"{value:.2f}" for value in scores(prediction, truth, skeleton).values())
+    for name, prediction in rows:
+        found = scores(prediction, truth, test.skeleton)
+        cells = " | ".join(f"{value:.2f}" for value in found.values())
         print(f"| {name} | {cells} |")
 
 

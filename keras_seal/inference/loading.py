@@ -13,12 +13,29 @@ from keras_seal.quiet import without_tensorflow_chatter
 from keras_seal.recipes.constructing import first_line
 from keras_seal.runs.folder import RunFolder
 
+#: Folder of the lifters that come with the package; each is known by its file's name.
+BUNDLED = Path(__file__).parent / "bundled"
+
+
+def bundled() -> dict[str, Path]:
+    """Find the lifters that come with the package.
+
+    Returns:
+        Their files by name.
+
+    Example:
+        >>> list(bundled())
+        ['lifter']
+    """
+    return {file.stem: file for file in sorted(BUNDLED.glob("*.keras"))}
+
 
 def load_net(source: Any, what: str = "pose_net") -> tuple[keras.Model, dict[str, Any]]:
     """Get a network and what is known about its training.
 
     Args:
-        source: A `keras.Model`, a `.keras` file, or a run folder.
+        source: A `keras.Model`, a `.keras` file, a run folder, or where there is no such
+            file or folder the name of a bundled lifter.
         what: `"pose_net"` or `"loss_net"`: which one of a run, or of a file that holds both.
 
     Returns:
@@ -30,6 +47,8 @@ def load_net(source: Any, what: str = "pose_net") -> tuple[keras.Model, dict[str
     if isinstance(source, keras.Model):
         return _part(source, what, "What was given"), {"source": source.name}
     path = Path(source)
+    if what == "pose_net" and not path.exists():
+        path = bundled().get(str(source), path)
     facts: dict[str, Any] = {"source": str(source)}
     if path.is_dir():
         folder = RunFolder.open(path)
@@ -44,7 +63,8 @@ def load_net(source: Any, what: str = "pose_net") -> tuple[keras.Model, dict[str
     else:
         file = path
     if not file.is_file():
-        raise UserError(f"There is no file or run folder '{path}'.")
+        known = f"; with keras-seal come: {', '.join(bundled())}" if what == "pose_net" else ""
+        raise UserError(f"There is no file or run folder '{path}'{known}.")
     if file.suffix != ".keras":
         raise UserError(
             f"'{path}' is no lifter: expected a .keras file or a run folder. A PyTorch checkpoint "
