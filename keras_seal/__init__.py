@@ -20,6 +20,7 @@ _ROOMS = (
     "datasets",
     "errors",
     "evaluation",
+    "exporting",
     "geometry",
     "inference",
     "layers",

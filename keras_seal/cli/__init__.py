@@ -24,6 +24,7 @@ _COMMANDS = {
     "study": "Train variants of a recipe with several seeds, and compare them.",
     "compare": "Compare evaluated runs: differences, intervals, clear winners.",
     "predict": "Lift the people of a 2D keypoint file: motion, BVH, pictures.",
+    "export": "Write a lifter as SavedModel, ONNX, LiteRT or OpenVINO, checked and timed.",
     "datasets": "Prepare, describe and check data sets.",
     "convert": "Turn a published PyTorch checkpoint into a .keras file.",
     "recipes": "List, show and check recipes.",

@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_seal.layers.arguments import check_integer
@@ -229,7 +230,8 @@ def propagate_apart(inputs: Any, matrix: Any, kernel: Any, joint_axis: int) -> A
 
 def gather_apart(own: Any, neighbors: Any, matrix: Any, joint_axis: int) -> tuple[Any, Any]:
     """Return `diag(matrix) own` and `offdiag(matrix) neighbors`."""
-    identity = ops.eye(matrix.shape[0], dtype=matrix.dtype)
+    # A constant: not every converter knows how TensorFlow makes an identity matrix.
+    identity = ops.convert_to_tensor(np.eye(matrix.shape[0], dtype="float32"), matrix.dtype)
     diagonal = ops.sum(matrix * identity, axis=1)
     return (
         scale_joints(own, diagonal, joint_axis),
