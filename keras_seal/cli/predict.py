@@ -25,7 +25,7 @@ def _size(context: click.Context, parameter: click.Parameter, value: str | None)
 
 @click.command("predict")
 @click.argument("lifter", type=click.Path(path_type=Path))
-@click.argument("source", metavar="INPUT", type=click.Path(path_type=Path))
+@click.argument("source", metavar="[INPUT]", required=False, type=click.Path(path_type=Path))
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write to.")
 @click.option(
     "--write",
@@ -46,6 +46,22 @@ def _size(context: click.Context, parameter: click.Parameter, value: str | None)
     "--truth",
     type=click.Path(path_type=Path),
     help=".npz with the true `poses` (metres), to draw beside the lifted ones.",
+)
+@click.option(
+    "--video",
+    type=click.Path(path_type=Path),
+    help="A video to find people in, in the place of INPUT; with INPUT, what --render draws over.",
+)
+@click.option(
+    "--detector",
+    metavar="NAME",
+    help="What finds them: rtmpose-s, rtmpose-m (default), rtmpose-x, or your own as module:name.",
+)
+@click.option(
+    "--weights",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Where the detector's weights lie; by default detectors/ in the cache folder.",
 )
 @click.option("--format", "format_", default="auto", help="INPUT's format, if not recognised.")
 @click.option("--image-size", callback=_size, metavar="WxH", help="Where INPUT does not tell it.")
@@ -87,11 +103,14 @@ def _size(context: click.Context, parameter: click.Parameter, value: str | None)
 @backends.option
 def command(
     lifter: Path,
-    source: Path,
+    source: Path | None,
     out: Path,
     formats: str,
     render: tuple[Path, ...],
     truth: Path | None,
+    video: Path | None,
+    detector: str | None,
+    weights: Path | None,
     format_: str,
     image_size: tuple[int, int] | None,
     fps: float | None,
@@ -112,10 +131,11 @@ def command(
     batch_size: int | None,
     backend: str | None,
 ) -> None:
-    """Lift the people in INPUT, a file of 2D keypoints, with LIFTER.
+    """Lift the people in INPUT, a file of 2D keypoints, or in a video, with LIFTER.
 
     LIFTER is a .keras file or a run folder; INPUT what a detector wrote: JSON of COCO, AlphaPose,
-    MMPose or MediaPipe, a folder of OpenPose, .npz, .npy or CSV. Its format is recognised.
+    MMPose or MediaPipe, a folder of OpenPose, .npz, .npy or CSV. Its format is recognised. People
+    in a --video are found first; that needs a detector's library and weights.
     """
     from keras_seal.data import keypoint_files
     from keras_seal.inference import writing
@@ -130,16 +150,30 @@ def command(
         motions.check(path)
     names = writing.checked_formats([name.strip() for name in formats.split(",") if name.strip()])
     # What the file says is known before a backend is started.
-    file = keypoint_files.read(
-        source,
-        format_,
-        image_size=image_size,
-        fps=fps,
-        layout=layout,
-        coordinates=coordinates,
-        video=clip,
-    )
-    click.echo(f"{source}: {_described(file)}")
+    if source is None:
+        for_files = {
+            "--format": format_ != "auto",
+            "--image-size": image_size is not None,
+            "--layout": layout is not None,
+            "--coordinates": coordinates != "auto",
+            "--clip": clip is not None,
+        }
+        _refuse(for_files, "tells how a keypoint INPUT is read, and none is given")
+        film, file = _found(video, detector, weights, fps)
+    else:
+        for_videos = {"--detector": detector is not None, "--weights": weights is not None}
+        _refuse(for_videos, "is about finding people in a --video; here INPUT tells where they are")
+        film = None if video is None else _film(video, bool(render))
+        file = keypoint_files.read(
+            source,
+            format_,
+            image_size=image_size,
+            fps=fps,
+            layout=layout,
+            coordinates=coordinates,
+            video=clip,
+        )
+    click.echo(f"{source or video}: {_described(file)}")
     wish = None
     if (lifter / "recipe.yaml").is_file():
         from keras_seal.runs.folder import RunFolder
@@ -177,10 +211,39 @@ def command(
     true_poses = None if truth is None else motions.read_truth(truth, motion)
     for path in pictures:
         with _progress(f"drawing {path.name}") as progress:
-            written.append(motions.render(motion, path, true_poses, progress=progress))
+            written.append(motions.render(motion, path, true_poses, video=film, progress=progress))
     for line in inference.summary(motion):
         click.echo(line)
     click.echo(f"Written: {', '.join(map(str, written))}")
+
+
+def _refuse(given: dict[str, bool], why: str) -> None:
+    wrong = [option for option, there in given.items() if there]
+    if wrong:
+        raise UserError(f"{wrong[0]} {why}.")
+
+
+def _film(path: Path, rendered: bool) -> Any:
+    from keras_seal.inference.video import Video
+
+    if not rendered:
+        raise UserError(
+            "--video with an INPUT lies under what --render draws: give --render too, or leave "
+            "INPUT out to find people in the video."
+        )
+    return Video(path)
+
+
+def _found(path: Path | None, name: str | None, weights: Path | None, fps: float | None) -> Any:
+    """The video, and who is in it."""
+    from keras_seal.inference import video
+
+    if path is None:
+        raise UserError("Nothing to lift: give INPUT, a file of 2D keypoints, or --video FILE.")
+    film = video.Video(path)
+    finder = video.get(name or "rtmpose-m", weights)
+    with _progress("finding people") as progress:
+        return film, video.detect(film, finder, fps=fps, progress=progress)
 
 
 def _described(file: Any) -> str:

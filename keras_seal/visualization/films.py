@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,12 +22,19 @@ _WIDTH, _HEIGHT = 10.0, 5.0
 # Programs that show .gif slow faster ones down.
 _GIF_FPS = 25
 _MOMENTS = 6
+# What a number stands on where it would be lost in a video.
+_PATCH = {"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 1.5}
 # How strongly a bone is drawn whose ends are detected, bridged, guessed.
 _ALPHAS = np.array([1.0, 0.65, 0.25])
 
 
 def write_mp4(
-    motion: Motion, path: Path, truth: np.ndarray | None = None, *, progress: Progress | None = None
+    motion: Motion,
+    path: Path,
+    truth: np.ndarray | None = None,
+    *,
+    video: Iterable[np.ndarray] | None = None,
+    progress: Progress | None = None,
 ) -> Path:
     """Write a film; needs the optional library imageio-ffmpeg.
 
@@ -35,6 +42,7 @@ def write_mp4(
         motion: The motion.
         path: The file; an older one is replaced.
         truth: True poses, rows as the motion's.
+        video: The frames of the video, to lie under the keypoints.
         progress: Told how many frames are drawn, and how many there are.
 
     Returns:
@@ -42,7 +50,7 @@ def write_mp4(
     """
     import imageio_ffmpeg
 
-    pictures = _pictures(motion, truth, _frames(motion, 1), progress)
+    pictures = _pictures(motion, truth, _frames(motion, 1), video, progress)
     first = next(pictures)
     with files.replacing(path) as unfinished:
         writer = imageio_ffmpeg.write_frames(
@@ -57,7 +65,12 @@ def write_mp4(
 
 
 def write_gif(
-    motion: Motion, path: Path, truth: np.ndarray | None = None, *, progress: Progress | None = None
+    motion: Motion,
+    path: Path,
+    truth: np.ndarray | None = None,
+    *,
+    video: Iterable[np.ndarray] | None = None,
+    progress: Progress | None = None,
 ) -> Path:
     """Write a film that needs no other library, at 25 frames a second at most.
 
@@ -65,6 +78,7 @@ def write_gif(
         motion: The motion.
         path: The file; an older one is replaced.
         truth: True poses, rows as the motion's.
+        video: The frames of the video, to lie under the keypoints.
         progress: Told how many frames are drawn, and how many there are.
 
     Returns:
@@ -75,7 +89,7 @@ def write_gif(
     step = max(1, int(np.ceil(motion.fps / _GIF_FPS)))
     pictures = (
         Image.fromarray(picture).quantize(64, dither=Image.Dither.NONE)
-        for picture in _pictures(motion, truth, _frames(motion, step), progress)
+        for picture in _pictures(motion, truth, _frames(motion, step), video, progress)
     )
     with files.replacing(path) as unfinished:
         next(pictures).save(
@@ -89,7 +103,12 @@ def write_gif(
 
 
 def write_png(
-    motion: Motion, path: Path, truth: np.ndarray | None = None, *, progress: Progress | None = None
+    motion: Motion,
+    path: Path,
+    truth: np.ndarray | None = None,
+    *,
+    video: Iterable[np.ndarray] | None = None,
+    progress: Progress | None = None,
 ) -> Path:
     """Write six moments of a motion on a sheet.
 
@@ -97,6 +116,7 @@ def write_png(
         motion: The motion.
         path: The file; an older one is replaced.
         truth: True poses, rows as the motion's.
+        video: The frames of the video, to lie under the keypoints.
         progress: Told how many moments are drawn, and how many there are.
 
     Returns:
@@ -106,7 +126,7 @@ def write_png(
 
     known = np.unique(motion.frames)
     places = np.linspace(0, len(known) - 1, min(_MOMENTS, len(known))).round().astype(int)
-    pictures = list(_pictures(motion, truth, known[places], progress))
+    pictures = list(_pictures(motion, truth, known[places], video, progress))
     if len(pictures) % 2:
         pictures.append(np.full_like(pictures[0], 255))
     rows = [np.concatenate(pictures[at : at + 2], axis=1) for at in range(0, len(pictures), 2)]
@@ -120,28 +140,50 @@ def _frames(motion: Motion, step: int) -> np.ndarray:
 
 
 def _pictures(
-    motion: Motion, truth: np.ndarray | None, frames: np.ndarray, progress: Progress | None
+    motion: Motion,
+    truth: np.ndarray | None,
+    frames: np.ndarray,
+    video: Iterable[np.ndarray] | None,
+    progress: Progress | None,
 ) -> Iterator[np.ndarray]:
-    stage = _Stage(motion, truth)
+    stage = _Stage(motion, truth, over_video=video is not None)
+    backdrops = _backdrops(iter(() if video is None else video), frames.tolist())
     order = np.argsort(motion.frames, kind="stable")
     sorted_frames = motion.frames[order]
-    for done, frame in enumerate(frames.tolist(), 1):
+    for done, (frame, backdrop) in enumerate(zip(frames.tolist(), backdrops, strict=True), 1):
         low, high = np.searchsorted(sorted_frames, [frame, frame + 1])
-        yield stage.draw(frame, order[low:high])
+        yield stage.draw(frame, order[low:high], backdrop)
         if progress is not None:
             progress(done, len(frames))
+
+
+def _backdrops(
+    pictures: Iterator[np.ndarray], frames: Iterable[int]
+) -> Iterator[np.ndarray | None]:
+    """Give the picture of each frame, small; none behind the end of the video."""
+    number = -1
+    picture: np.ndarray | None = None
+    for frame in frames:
+        while number < frame:
+            picture, number = next(pictures, None), number + 1
+        if picture is None:
+            yield None
+        else:
+            step = max(picture.shape[1] // int(_DPI * _WIDTH), 1)
+            yield picture[::step, ::step]
 
 
 class _Stage:
     """Two axes whose lines move from frame to frame."""
 
-    def __init__(self, motion: Motion, truth: np.ndarray | None) -> None:
+    def __init__(self, motion: Motion, truth: np.ndarray | None, *, over_video: bool) -> None:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.collections import LineCollection
         from matplotlib.colors import to_rgba_array
 
         self._motion = motion
         self._truth = truth
+        self._over_video = over_video
         self._scene = Scene.of(motion)
         self._parents, self._children = np.array(motion.skeleton.bones).T
         self._colours = to_rgba_array(style.bone_colours(motion.skeleton))
@@ -152,6 +194,11 @@ class _Stage:
         )
         self._title = figure.text(0.02, 0.94, "", color=style.INK, fontsize=style.HEADING_SIZE)
         width, height = motion.image_size
+        nothing = np.zeros((1, 1, 3), np.uint8)
+        # Paler, so that the bones stand out.
+        self._backdrop = self._seen.imshow(
+            nothing, extent=(0, width, height, 0), alpha=0.75, visible=False
+        )
         self._seen.set(xlim=(0, width), ylim=(height, 0), aspect="equal", facecolor=style.PANEL)
         # Turned, a square is wider than from its front.
         reach = 1.25 * self._scene.radius
@@ -175,9 +222,12 @@ class _Stage:
         self._lines_space = lines(self._space, linewidths=2.8)
         self._labels: list[Any] = []
 
-    def draw(self, frame: int, rows: np.ndarray) -> np.ndarray:
+    def draw(self, frame: int, rows: np.ndarray, backdrop: np.ndarray | None) -> np.ndarray:
         """Draw one frame; gives `(height, width, 3)` uint8."""
         motion = self._motion
+        self._backdrop.set_visible(backdrop is not None)
+        if backdrop is not None:
+            self._backdrop.set_data(backdrop)
         ends = np.stack([self._parents, self._children], axis=1)
         doubt = motion.states[rows][:, ends].max(axis=2)
         colours = np.broadcast_to(self._colours, (len(rows), *self._colours.shape)).copy()
@@ -223,6 +273,7 @@ class _Stage:
                         clip_on=True,
                         fontsize=style.TEXT_SIZE,
                         color=style.INK,
+                        bbox=_PATCH if self._over_video else None,
                     )
                 )
 

@@ -6,7 +6,7 @@ import importlib.util
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from keras_seal.visualization.viewer import write_viewer
 
 if TYPE_CHECKING:
     from keras_seal.inference.motion import Motion
+    from keras_seal.inference.video import Video
 
 _WRITERS: dict[str, Callable[..., Path]] = {
     ".html": write_viewer,
@@ -54,6 +55,7 @@ def render(
     path: str | Path,
     truth: np.ndarray | None = None,
     *,
+    video: Video | None = None,
     progress: Callable[[int, int], object] | None = None,
 ) -> Path:
     """Draw a motion: the 2D keypoints beside the 3D poses of everybody.
@@ -64,17 +66,29 @@ def render(
             moments on a sheet. An older file is replaced.
         truth: True poses `(N, joints, 3)`, rows as the motion's, metres, root-relative; NaN where
             there is none.
+        video: The video that the motion was seen in, to lie under the keypoints of films and
+            sheets; the viewer, which is one file, leaves it out.
         progress: Told how many frames or rows are done, and how many there are.
 
     Returns:
         The path.
 
     Raises:
-        UserError: The ending is unknown, or what it needs is not installed.
+        UserError: The ending is unknown, what it needs is not installed, or the video has
+            another size than the motion's images.
     """
     check(path)
     path = Path(path)
-    return _WRITERS[path.suffix.lower()](motion, path, truth, progress=progress)
+    others: dict[str, Any] = {}
+    if video is not None:
+        if video.image_size != motion.image_size:
+            raise UserError(
+                "The images of '{}' are {} x {}, those of the keypoints {} x {}: this is another "
+                "video.".format(video.path, *video.image_size, *motion.image_size)
+            )
+        if path.suffix.lower() != ".html":
+            others["video"] = video
+    return _WRITERS[path.suffix.lower()](motion, path, truth, progress=progress, **others)
 
 
 def read_truth(path: str | Path, motion: Motion) -> np.ndarray:
