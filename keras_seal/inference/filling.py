@@ -63,11 +63,20 @@ class Piece:
         stand_ins = _stand_ins(self.joint_map.target, [len(rows) > 0 for rows in seen])
         for begin in range(0, len(self), CHUNK):
             moments = np.arange(begin, min(begin + CHUNK, len(self)))
-            keypoints = np.empty((len(moments), joints, 3))
-            states = np.full((len(moments), joints), GUESSED, np.uint8)
             low = max(int(np.searchsorted(frames, moments[0], side="right")) - 1, 0)
             high = min(int(np.searchsorted(frames, moments[-1])) + 1, len(frames))
             near = self._mapped(np.arange(low, high))
+            successive = (
+                high - low == len(moments)
+                and frames[low] == moments[0]
+                and frames[high - 1] == moments[-1]
+            )
+            if successive and self.detected[low:high].all():
+                # Every joint is there in every frame: nothing is between two detections.
+                yield near, np.full((len(moments), joints), DETECTED, np.uint8)
+                continue
+            keypoints = np.empty((len(moments), joints, 3))
+            states = np.full((len(moments), joints), GUESSED, np.uint8)
             for joint, rows in enumerate(seen):
                 if not len(rows):
                     continue
@@ -134,9 +143,13 @@ def pieces(
         keypoints[~(keypoints[..., 2] >= min_confidence)] = (np.nan, np.nan, 0.0)
         track = Track(track.frames, keypoints, track.boxes, track.scores, id=track.id)
     detected = np.empty((len(track), joint_map.target.num_joints), bool)
+    no_doubt = bool((joint_map.confidence >= 0).all())
     for begin in range(0, len(track), CHUNK):
-        mapped = joint_map.apply(track.keypoints[begin : begin + CHUNK])
-        detected[begin : begin + CHUNK] = mapped[..., 2] > 0
+        part = track.keypoints[begin : begin + CHUNK]
+        if no_doubt and (part[..., 2] > 0).all() and np.isfinite(part).all():
+            detected[begin : begin + CHUNK] = True
+        else:
+            detected[begin : begin + CHUNK] = joint_map.apply(part)[..., 2] > 0
     there = np.flatnonzero(detected.any(axis=1))
     if not len(there):
         return []

@@ -48,15 +48,14 @@ def read(path: Path, collector: Collector, arrays: Mapping[str, Any]) -> Keypoin
     frames, ids = _identities(arrays, keypoints, where)
     boxes = _per_row(arrays, "boxes", (*keypoints.shape[:-2], 4), where)
     scores = _per_row(arrays, "scores", keypoints.shape[:-2], where)
-    for row in range(len(rows)):
-        collector.add(
-            int(frames[row]),
-            rows[row],
-            where,
-            box=None if boxes is None else boxes.reshape(-1, 4)[row],
-            score=np.nan if scores is None else float(scores.reshape(-1)[row]),
-            id=None if ids is None else int(ids[row]),
-        )
+    collector.add_rows(
+        frames,
+        rows,
+        where,
+        boxes=None if boxes is None else boxes.reshape(-1, 4),
+        scores=None if scores is None else scores.reshape(-1),
+        ids=ids,
+    )
     if "frames" not in arrays:
         collector.num_frames = len(rows) // max(people, 1)
     return collector.finish()

@@ -162,23 +162,59 @@ class Collector:
         Raises:
             DamagedFileError: The person has another number of joints than those before.
         """
-        if not self._count:
-            self._joints = len(keypoints)
-        if len(keypoints) != self._joints:
-            raise DamagedFileError(
-                f"{where} has {len(keypoints)} joints, but those before have {self._joints}; "
-                "a file holds people of one detector only."
-            )
-        if self._count == len(self._keypoints):
-            grown = np.empty((max(256, 2 * self._count), self._joints, 3))
-            grown[: self._count] = self._keypoints[: self._count] if self._count else 0
-            self._keypoints = grown
-        self._keypoints[self._count] = keypoints
-        self._count += 1
+        self._hold(keypoints[None], where)
         self._frames.append(frame)
         self._ids.append(id)
         self._boxes.append(box)
         self._scores.append(score)
+
+    def add_rows(
+        self,
+        frames: np.ndarray,
+        keypoints: np.ndarray,
+        where: str,
+        *,
+        boxes: np.ndarray | None = None,
+        scores: np.ndarray | None = None,
+        ids: np.ndarray | None = None,
+    ) -> None:
+        """Add people by the row, as `add` does one by one.
+
+        Args:
+            frames: `(N,)` frame numbers.
+            keypoints: `(N, joints, 3)` x, y and confidence, as in the file.
+            where: What to call the people in errors.
+            boxes: `(N, 4)`; None if there are none.
+            scores: `(N,)`; None if there are none.
+            ids: `(N,)` numbers of the persons; None if the file does not follow people.
+
+        Raises:
+            DamagedFileError: They have another number of joints than those before.
+        """
+        count = len(keypoints)
+        if not count:
+            return
+        self._hold(keypoints, where)
+        self._frames += frames.tolist()
+        self._ids += [None] * count if ids is None else ids.tolist()
+        self._boxes += [None] * count if boxes is None else list(boxes)
+        self._scores += [np.nan] * count if scores is None else scores.tolist()
+
+    def _hold(self, keypoints: np.ndarray, where: str) -> None:
+        joints, stop = keypoints.shape[1], self._count + len(keypoints)
+        if not self._count:
+            self._joints = joints
+        if joints != self._joints:
+            raise DamagedFileError(
+                f"{where} has {joints} joints, but those before have {self._joints}; "
+                "a file holds people of one detector only."
+            )
+        if stop > len(self._keypoints):
+            grown = np.empty((max(256, 2 * self._count, stop), joints, 3))
+            grown[: self._count] = self._keypoints[: self._count] if self._count else 0
+            self._keypoints = grown
+        self._keypoints[self._count : stop] = keypoints
+        self._count = stop
 
     def finish(self, frame_numbers: np.ndarray | None = None) -> KeypointFile:
         """Check and arrange everything.

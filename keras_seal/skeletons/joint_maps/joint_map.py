@@ -114,16 +114,17 @@ class JointMap:
         missing = ~np.isfinite(points).all(axis=-1)
         if has_confidence:
             missing |= ~(points[..., 2] > 0)
-        points = np.where(missing[..., None], 0.0, points)
+        some = bool(missing.any())
+        if some:
+            points = np.where(missing[..., None], 0.0, points)
         channels = [points[..., 0] @ self.x.T, points[..., 1] @ self.y.T]
-        lost = self._lost(missing)
-        for channel in channels:
-            channel[lost] = np.nan
         if has_confidence:
-            trust = points[..., 2] @ self.confidence.T
-            trust[lost] = 0.0
-            channels.append(trust)
-        return np.stack(channels, axis=-1).astype(_float_type(keypoints))
+            channels.append(points[..., 2] @ self.confidence.T)
+        if some:
+            lost = self._lost(missing)
+            for channel, nothing in zip(channels, (np.nan, np.nan, 0.0), strict=False):
+                channel[lost] = nothing
+        return np.stack(channels, axis=-1).astype(_float_type(keypoints), copy=False)
 
     def apply_poses(self, poses: np.ndarray) -> np.ndarray:
         """Map poses in space.
@@ -173,7 +174,7 @@ class JointMap:
                 f"in the order of '{self.source.name}', got {points.dtype} of shape "
                 f"{points.shape}."
             )
-        return points.astype(np.float64)
+        return points.astype(np.float64, copy=False)
 
     def _lost(self, missing: np.ndarray) -> np.ndarray:
         used = (self.x != 0) | (self.y != 0)
