@@ -60,7 +60,7 @@ class Video:
             about = next(frames)
         except (OSError, RuntimeError, ValueError, KeyError, IndexError, StopIteration) as error:
             raise UserError(
-                f"'{self.path}' cannot be read as a video: {first_line(error)}"  # type: ignore[arg-type]
+                f"'{self.path}' cannot be read as a video: {first_line(error)}"
             ) from error
         if not about.get("size"):
             frames.close()
