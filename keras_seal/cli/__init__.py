@@ -23,7 +23,7 @@ _COMMANDS = {
     "evaluate": "Measure a finished run's pose-net on a split.",
     "study": "Train variants of a recipe with several seeds, and compare them.",
     "compare": "Compare evaluated runs: differences, intervals, clear winners.",
-    "predict": "Lift the people of a 2D keypoint file: motion, BVH, pictures.",
+    "predict": "Lift the people of a 2D keypoint file or a video: motion, BVH, pictures.",
     "export": "Write a lifter as SavedModel, ONNX, LiteRT or OpenVINO, checked and timed.",
     "datasets": "Prepare, describe and check data sets.",
     "convert": "Turn a published PyTorch checkpoint into a .keras file.",
