@@ -117,9 +117,10 @@ class JointMap:
         some = bool(missing.any())
         if some:
             points = np.where(missing[..., None], 0.0, points)
-        channels = [points[..., 0] @ self.x.T, points[..., 1] @ self.y.T]
-        if has_confidence:
-            channels.append(points[..., 2] @ self.confidence.T)
+        # Products of arrays with gaps between their numbers are ten times slower.
+        apart = np.ascontiguousarray(np.moveaxis(points, -1, 0))
+        weights = (self.x, self.y, self.confidence)
+        channels = [part @ each.T for part, each in zip(apart, weights, strict=False)]
         if some:
             lost = self._lost(missing)
             for channel, nothing in zip(channels, (np.nan, np.nan, 0.0), strict=False):
