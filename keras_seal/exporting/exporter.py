@@ -172,7 +172,8 @@ def draw(
     rng = np.random.default_rng(seed)
     joints = (lifter.skeleton if joint_map is None else joint_map.source).num_joints
     place = rng.uniform(-0.4, 0.4, (batch, 1, 1, 2)) + rng.normal(0, 0.15, (batch, 1, joints, 2))
-    screen = place + rng.normal(0, 0.01, (batch, lifter.num_frames, joints, 2))
+    # Frames that are nearly alike would tie where a net looks for the nearest ones.
+    screen = place + rng.normal(0, 0.1, (batch, lifter.num_frames, joints, 2))
     trust = rng.uniform(0.2, 1, (*screen.shape[:3], lifter.channels - 2))
     if joint_map is None:
         return {graph.KEYPOINTS: np.concatenate([screen, trust], axis=-1).astype(np.float32)}
