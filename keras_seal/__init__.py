@@ -33,6 +33,7 @@ _ROOMS = (
     "runs",
     "skeletons",
     "training",
+    "tuning",
     "visualization",
 )
 _CLASSES = {

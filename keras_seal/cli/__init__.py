@@ -20,6 +20,7 @@ from keras_seal.errors import UserError
 _COMMANDS = {
     "train": "Train as a recipe says, or go on with a run.",
     "pretrain-loss-net": "Train a recipe's loss-net alone, to be used by other recipes.",
+    "tune": "Search a recipe's keys, on people held out of training.",
     "evaluate": "Measure a finished run's pose-net on a split.",
     "study": "Train variants of a recipe with several seeds, and compare them.",
     "compare": "Compare evaluated runs: differences, intervals, clear winners.",

@@ -96,6 +96,18 @@ def _size(context: click.Context, parameter: click.Parameter, value: str | None)
     metavar="LOSS_NET",
     help="Judge the poses by this loss-net: a .keras file or a run folder.",
 )
+@click.option(
+    "--refine",
+    default=0,
+    metavar="STEPS",
+    help="Move every pose so many steps down a loss-net's energy, true to its keypoints.",
+)
+@click.option(
+    "--loss-net",
+    type=click.Path(path_type=Path),
+    metavar="LOSS_NET",
+    help="The loss-net for --refine, as for --energy; by default that of the run LIFTER.",
+)
 @click.option("--focal", type=float, help="Focal length in pixels, to place people in space.")
 @click.option("--lifter-fps", type=float, help="Rate of the lifter's training videos.")
 @click.option("--skeleton", help="The lifter's joints, where it does not tell.")
@@ -125,6 +137,8 @@ def command(
     overlap: int | None,
     smooth: str,
     energy: Path | None,
+    refine: int,
+    loss_net: Path | None,
     focal: float | None,
     lifter_fps: float | None,
     skeleton: str | None,
@@ -143,6 +157,8 @@ def command(
 
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"{out} is there already, and nothing is written over: choose another.")
+    if refine and loss_net is None and energy is None and (lifter / "loss_net.keras").is_file():
+        loss_net = lifter
     if truth is not None and not render:
         raise UserError("--truth is drawn beside the poses: it goes with --render.")
     pictures = [path if path.parent != Path() else out / path for path in render]
@@ -202,6 +218,8 @@ def command(
             most_people=people,
             smooth=smooth,
             loss_net=energy,
+            refine=refine,
+            refine_by=loss_net,
             focal=focal,
             folder=out,
             note=click.echo,

@@ -96,10 +96,11 @@ def _resume(path: Path, backend: str | None) -> None:
 
 def _show_result(folder: RunFolder) -> None:
     result = json.loads(folder.metrics.read_text(encoding="utf-8"))
+    split = "test" if "test" in result else "validation"
     show_scores(
-        f"Test split, {result['test']['frames']} frames, weights of epoch"
+        f"{split.capitalize()} split, {result[split]['frames']} frames, weights of epoch"
         f" {result['selected_epoch']}",
-        result["test"],
+        result[split],
     )
 
 

@@ -15,7 +15,7 @@ from keras_seal.inference.smoothing import smoother
 from keras_seal.inference.summary import summary
 from keras_seal.inference.tracking import track
 
-_WITH_KERAS = {"Lifter": "lifter", "predict": "predicting"}
+_WITH_KERAS = {"Lifter": "lifter", "predict": "predicting", "refine": "refining"}
 
 __all__ = [
     "Lifter",
@@ -23,6 +23,7 @@ __all__ = [
     "Span",
     "pieces",
     "predict",
+    "refine",
     "smoother",
     "summary",
     "track",

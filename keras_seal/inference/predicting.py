@@ -18,6 +18,7 @@ from keras_seal.inference import loading, placing, quality
 from keras_seal.inference.filling import Piece, pieces
 from keras_seal.inference.lifter import Lifter
 from keras_seal.inference.motion import CHUNK, Motion
+from keras_seal.inference.refining import Refiner
 from keras_seal.inference.smoothing import smoother
 from keras_seal.inference.tracking import track
 from keras_seal.skeletons import joint_maps
@@ -37,6 +38,8 @@ def predict(
     most_people: int | None = None,
     smooth: str = "none",
     loss_net: Any = None,
+    refine: int = 0,
+    refine_by: Any = None,
     focal: float | None = None,
     folder: str | PathLike[str] | None = None,
     note: Callable[[str], object] = print,
@@ -56,7 +59,10 @@ def predict(
         most_people: How many people are lifted, those seen the longest; None for all.
         smooth: `"none"`, `"savgol"` or `"one-euro"`, see `smoother`.
         loss_net: A loss-net, its `.keras` file or its run folder, for the poses' energies.
-        focal: The camera's focal length in pixels, to place people in space; by default guessed.
+        refine: Steps down a loss-net's energy for every pose, see `keras_seal.inference.refine`.
+        refine_by: The loss-net that leads them, as for `loss_net`; by default that one.
+        focal: The camera's focal length in pixels, to place people in space and to refine their
+            poses; by default it is guessed, and poses are refined without it.
         folder: Where the arrays lie while they are worked on, for motions longer than the memory;
             by default they lie in memory.
         note: Told what had to be assumed, sentence by sentence.
@@ -89,6 +95,7 @@ def predict(
     image_size, fps = _size_and_rate(file, lifter, note)
     filter_ = smoother(smooth, fps)
     judge = None if loss_net is None else _checked_loss_net(loss_net, lifter)
+    refiner = _refiner(refine, refine_by, judge, lifter, focal, image_size)
     chosen = _joint_map(file, lifter, joint_map)
     parts = _pieces(file, chosen, max_gap, min_confidence, most_people, note)
     motion = Motion.empty(
@@ -113,10 +120,17 @@ def predict(
         "max_gap": max_gap,
         "min_confidence": min_confidence,
         "smooth": smooth,
+        "refine": refine,
         "focal": focal,
         "loss_net": None if loss_net is None else str(getattr(loss_net, "name", loss_net)),
     }
     _lift(lifter, parts, motion, progress)
+    if refiner is not None:
+        for rows in motion.chunks():
+            moved = refiner.refine(
+                quality.on_screen(motion, rows)[:, None], motion.poses[rows][:, None]
+            )
+            motion.poses[rows] = moved[:, 0]
     for span in motion.spans:
         if filter_ is not None:
             _replace(motion.poses[span.start : span.stop], filter_)
@@ -161,6 +175,35 @@ def _checked_loss_net(source: Any, lifter: Lifter) -> Any:
             f"{lifter.skeleton.num_joints}."
         )
     return net
+
+
+def _refiner(
+    steps: int,
+    source: Any,
+    judge: Any,
+    lifter: Lifter,
+    focal: float | None,
+    image_size: tuple[int, int],
+) -> Refiner | None:
+    if steps < 0:
+        raise UserError(f"Poses are refined in 0 steps or more, got {steps}.")
+    if not steps:
+        if source is not None:
+            raise UserError("A loss-net to refine by goes with a number of steps (`refine`).")
+        return None
+    net = judge if source is None else _checked_loss_net(source, lifter)
+    if net is None:
+        raise UserError(
+            "Poses are refined by a loss-net, and there is none: give one with --loss-net "
+            "(`refine_by`), a .keras file or the folder of a run with SEAL."
+        )
+    half_width = image_size[0] / 2
+    return Refiner(
+        net,
+        steps=steps,
+        focal=None if focal is None else focal / half_width,
+        skeleton=lifter.skeleton,
+    )
 
 
 def _pieces(

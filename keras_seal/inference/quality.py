@@ -43,12 +43,23 @@ def measure(motion: Motion, loss_net: Any = None) -> None:
             motion.energy[rows] = _energies(motion, rows, loss_net)
 
 
-def _energies(motion: Motion, rows: slice, loss_net: Any) -> np.ndarray:
+def on_screen(motion: Motion, rows: slice) -> np.ndarray:
+    """Give keypoints as networks take them.
+
+    Args:
+        motion: The motion.
+        rows: Some of its rows.
+
+    Returns:
+        `(rows, joints, 3)` float32: x in [-1, 1] across the image, y by the same scale, confidence.
+    """
     seen = motion.keypoints[rows]
-    channels = loss_net.input_shape[0][-1]
-    keypoints = np.concatenate(
-        [normalize_screen(seen[..., :2], *motion.image_size), np.clip(seen[..., 2:], 0, 1)], axis=-1
-    )[..., :channels].astype(np.float32)
+    screen = normalize_screen(seen[..., :2], *motion.image_size)
+    return np.concatenate([screen, np.clip(seen[..., 2:], 0, 1)], axis=-1).astype(np.float32)
+
+
+def _energies(motion: Motion, rows: slice, loss_net: Any) -> np.ndarray:
+    keypoints = on_screen(motion, rows)[..., : loss_net.input_shape[0][-1]]
     count = len(keypoints)
     # Batches of one size are compiled once.
     filled = np.resize(np.arange(count), min(CHUNK, len(motion)))

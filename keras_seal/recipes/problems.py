@@ -59,6 +59,19 @@ def sentences(error: ValidationError, model: type[BaseModel]) -> list[str]:
     )
 
 
+def written_keys(location: Sequence[str | int], model: type[BaseModel]) -> list[str]:
+    """Tell where a problem is, in keys as they stand in the file.
+
+    Args:
+        location: Its location as pydantic tells it, with kinds of groups among the keys.
+        model: The schema's outermost section.
+
+    Returns:
+        The keys, from the outside in.
+    """
+    return [str(key) for key in _follow(location, model)[0]]
+
+
 def describe(value: Any) -> str:
     """Say what a YAML value is.
 
@@ -89,7 +102,9 @@ def _sentence(problem: Any, model: type[BaseModel]) -> str:
     if kind == "missing":
         return f"Missing key '{key}'."
     if kind == "value_error":
-        return f"{key}: {context['error']}." if key else f"{context['error']}."
+        text = str(context["error"])
+        text = text if text.endswith(("?", ".")) else f"{text}."
+        return f"{key}: {text}" if key else text
     if kind in ("union_tag_invalid", "union_tag_not_found"):
         chooser, tags = _choice(problem["loc"], model, problem["input"])
         if not isinstance(problem["input"], dict):
@@ -171,7 +186,13 @@ def _follow(
     sections: list[type[BaseModel]] = [model]
     inner: list[type[BaseModel]] = [model]
     tags: dict[str, Any] = {}
+    free = False
     for part in location:
+        if free:
+            # A key that users choose; what stands there has the group's own sections.
+            keys.append(part)
+            free = False
+            continue
         if isinstance(part, int):
             # The place in a list is no key: what stands there has the list's own sections.
             keys.append(part)
@@ -185,9 +206,15 @@ def _follow(
         fields = [section.model_fields.get(str(part)) for section in sections]
         annotations = [field.annotation for field in fields if field is not None]
         inner = [section for annotation in annotations for section in _sections(annotation)]
+        free = any(_is_dictionary(annotation) for annotation in annotations)
         for annotation in annotations:
             tags.update(_tagged(annotation))
     return keys, sections
+
+
+def _is_dictionary(annotation: Any) -> bool:
+    origin = get_origin(annotation)
+    return origin is dict or (origin is Annotated and _is_dictionary(get_args(annotation)[0]))
 
 
 def _choice(

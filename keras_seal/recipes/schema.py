@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Discriminator,
     Field,
@@ -462,7 +463,22 @@ class Training(Section):
 
 
 # Metrics that cannot pick the weights to keep.
-_BEST_WHEN_HIGH = ("val_pck", "val_auc")
+BEST_WHEN_HIGH = ("val_pck", "val_auc")
+
+
+def _not_of_test(value: str, metrics: tuple[str, ...]) -> str:
+    computed = [f"val_{name}" for name in metrics]
+    if value.startswith("test"):
+        raise ValueError(
+            f"got '{value}', but what chooses by the test split fits it, and then nothing is left"
+            f" to report; expected one of {', '.join(computed)}, measured on people held out of"
+            " training"
+        )
+    if computed and value not in computed:
+        raise ValueError(
+            f"got '{value}', expected val_ and a name of evaluation.metrics: {', '.join(computed)}"
+        )
+    return value
 
 
 class Evaluation(Section):
@@ -472,22 +488,18 @@ class Evaluation(Section):
     """Names of streaming metrics, computed while training and validating."""
     select: str = Field(default="val_mpjpe", validate_default=True)
     """The log whose lowest value picks the epoch that is kept."""
+    test: bool = True
+    """Whether a run ends with figures of the test split; else it never looks at it."""
 
     @field_validator("select")
     @classmethod
     def _is_computed(cls, value: str, info: ValidationInfo) -> str:
-        if value in _BEST_WHEN_HIGH:
+        if value in BEST_WHEN_HIGH:
             raise ValueError(
                 f"got '{value}', which is best when it is highest; expected an error, of which the"
                 " lowest is kept, for instance val_mpjpe"
             )
-        computed = [f"val_{name}" for name in info.data.get("metrics", ())]
-        if computed and value not in computed:
-            raise ValueError(
-                f"got '{value}', expected val_ and a name of evaluation.metrics:"
-                f" {', '.join(computed)}"
-            )
-        return value
+        return _not_of_test(value, info.data.get("metrics", ()))
 
 
 class PosePlots(Section):
@@ -509,6 +521,105 @@ class Callbacks(Section):
     """Whether predicted against true limb lengths are logged every epoch."""
     tensorboard: bool = True
     """Whether logs are written for TensorBoard as well."""
+
+
+Number = Annotated[int, Field(strict=True)] | Annotated[float, Field(strict=True)]
+
+
+class Range(Section):
+    """Numbers between two bounds, whole ones where the key takes no others."""
+
+    low: Number
+    high: Number
+    """Both bounds belong to the range."""
+    scale: Literal["linear", "log"] = "linear"
+    """`log`: as many trials between 0.001 and 0.01 as between 0.01 and 0.1."""
+    step: Annotated[Number, Field(gt=0)] | None = None
+    """From one number to the next: added, or a factor with `scale: log`; null for all numbers."""
+    when: dict[str, Any] = Field(default_factory=dict)
+    """Searched only where another key has this choice, or one of these."""
+
+    @model_validator(mode="after")
+    def _is_a_range(self) -> Range:
+        if not self.low < self.high:
+            raise ValueError(f"low is {self.low} and high {self.high}; low must be less")
+        if self.scale == "log" and self.low <= 0:
+            raise ValueError(f"low is {self.low}, expected more than 0 with scale: log")
+        if self.scale == "log" and self.step is not None and self.step <= 1:
+            raise ValueError(f"step is {self.step}, expected a factor of more than 1")
+        return self
+
+
+class Choices(Section):
+    """Values that are tried as they stand; groups and lists have a name each."""
+
+    choices: dict[str, Any] | Annotated[tuple[Any, ...], Field(strict=False)]
+    """A list of values, or values by name."""
+    when: dict[str, Any] = Field(default_factory=dict)
+    """Searched only where another key has this choice, or one of these."""
+
+    @model_validator(mode="after")
+    def _are_told_apart(self) -> Choices:
+        if len(self.choices) < 2:
+            raise ValueError(f"choices: got {len(self.choices)}, expected at least two")
+        if isinstance(self.choices, tuple):
+            if any(isinstance(value, Mapping | list | tuple) for value in self.choices):
+                raise ValueError(
+                    "choices: groups and lists need a name each; write choices: {NAME: VALUE, ...}"
+                )
+            if len(self.by_name) < len(self.choices):
+                raise ValueError("choices: one of them stands there twice")
+        return self
+
+    @property
+    def by_name(self) -> dict[str, Any]:
+        """Choices by what they are called."""
+        if isinstance(self.choices, dict):
+            return dict(self.choices)
+        return {choice_name(value): value for value in self.choices}
+
+
+def choice_name(value: Any) -> str:
+    """Call a plain value what YAML calls it.
+
+    Args:
+        value: A number, a text, true, false or null.
+
+    Returns:
+        Its name among choices.
+
+    Example:
+        >>> choice_name(None), choice_name(True), choice_name(0.5)
+        ('null', 'true', '0.5')
+    """
+    if value is None:
+        return "null"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _spelt_out(value: Any) -> Any:
+    return {"choices": value} if isinstance(value, list | tuple) else value
+
+
+def _kind_of_parameter(value: Any) -> str:
+    given = value if isinstance(value, Mapping) else getattr(value, "__dict__", {})
+    return "choices" if "choices" in given else "range"
+
+
+Parameter = Annotated[
+    Annotated[Choices, Tag("choices")] | Annotated[Range, Tag("range")],
+    Discriminator(_kind_of_parameter),
+    BeforeValidator(_spelt_out),
+]
+
+
+class Tune(Section):
+    """What `keras-seal tune` searches, and what it goes by."""
+
+    objective: str = "val_mpjpe"
+    """The log that is to be as good as possible, at the epoch that `evaluation.select` keeps."""
+    parameters: Annotated[dict[str, Parameter], Field(min_length=1)]
+    """Keys of the recipe, dotted, and the values to try: a list, named choices, or a range."""
 
 
 class Recipe(Section):
@@ -546,6 +657,8 @@ class Recipe(Section):
     """For `keras-seal pretrain-loss-net`: how the loss-net is trained alone."""
     evaluation: Evaluation = Evaluation()
     callbacks: Callbacks = Callbacks()
+    tune: Tune | None = None
+    """For `keras-seal tune`: which keys are searched; trainings pay no heed to it."""
 
     @model_validator(mode="before")
     @classmethod
@@ -607,4 +720,16 @@ class Recipe(Section):
                     "training.loss_net_optimizer: nothing to train with seal.mode 'static';"
                     " leave it out"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _search_fits(self) -> Recipe:
+        if self.tune is not None:
+            from keras_seal.recipes import search_space
+
+            try:
+                _not_of_test(self.tune.objective, self.evaluation.metrics)
+            except ValueError as error:
+                raise ValueError(f"tune.objective: {error}") from error
+            search_space.SearchSpace(self).check()
         return self

@@ -76,12 +76,13 @@ def split_section(title: str, scores: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def draw_results(plots: Path, sequences: PoseSequences, poses: np.ndarray) -> None:
+def draw_results(plots: Path, split: str, sequences: PoseSequences, poses: np.ndarray) -> None:
     """Draw predicted over true poses, and predicted against true bone lengths.
 
     Args:
         plots: Where the pictures go.
-        sequences: A split.
+        split: The split's name.
+        sequences: The split.
         poses: The prediction of all its frames, root-relative, metres.
     """
     truth = root_relative(sequences.poses, sequences.skeleton)
@@ -91,17 +92,17 @@ def draw_results(plots: Path, sequences: PoseSequences, poses: np.ndarray) -> No
         truth[chosen][:, None],
         poses[chosen][:, None],
         sequences.skeleton,
-        title="Test split: keypoints, and prediction over truth",
+        title=f"{split.capitalize()} split: keypoints, and prediction over truth",
     )
-    visualization.save_figure(figure, plots / "test_poses.png")
+    visualization.save_figure(figure, plots / f"{split}_poses.png")
     chosen = _spread(len(poses), _LENGTH_FRAMES)
     figure = visualization.limb_length_figure(
         truth[chosen][:, None],
         poses[chosen][:, None],
         sequences.skeleton,
-        title="Test split: bone lengths",
+        title=f"{split.capitalize()} split: bone lengths",
     )
-    visualization.save_figure(figure, plots / "test_bone_lengths.png")
+    visualization.save_figure(figure, plots / f"{split}_bone_lengths.png")
 
 
 def draw_history(plots: Path, log: Path) -> None:
@@ -144,7 +145,7 @@ def write_report(
         f" the lowest {recipe.evaluation.select} on the validation split;"
         " the test split played no part in the choice.",
         "",
-        split_section("Test split", result["test"]),
+        *([split_section("Test split", result["test"])] if "test" in result else []),
         split_section("Validation split", result["validation"]),
         "## Files",
         "",
@@ -158,6 +159,7 @@ def write_report(
         "",
     ]
     text += ["## Plots", ""]
-    for name in ("test_poses", "test_bone_lengths", "training_curves"):
+    shown = "test" if "test" in result else "validation"
+    for name in (f"{shown}_poses", f"{shown}_bone_lengths", "training_curves"):
         text += [f"![{name}](plots/{name}.png)", ""]
     files.write_text(folder.report, "\n".join(text))

@@ -9,7 +9,7 @@ from pathlib import Path
 import keras
 
 from keras_seal import files
-from keras_seal.data import PoseSplits, PoseWindows
+from keras_seal.data import PoseSequences, PoseWindows
 from keras_seal.data.storage import DamagedFileError
 from keras_seal.errors import UserError
 from keras_seal.evaluation import AllFrames, usual
@@ -39,6 +39,7 @@ def start(
     *,
     command: Sequence[str] | None = None,
     cache_dir: str | Path | None = None,
+    until: int | None = None,
     note: Note = print,
 ) -> RunFolder:
     """Train as a recipe says.
@@ -48,6 +49,7 @@ def start(
         out: The run folder; by default `runs/NAME-YYYYMMDD-HHMMSS`. Nothing may be there yet.
         command: The command line, for the record.
         cache_dir: Where prepared data is kept; by default the user's cache folder.
+        until: Epochs after which to pause; `resume` goes on. By default the run goes to its end.
         note: Told what goes on, line by line.
 
     Returns:
@@ -66,8 +68,8 @@ def start(
     folder = RunFolder.create(path, recipe, [environment.describe(recipe.seed, command)])
     note(f"Run folder: {folder.path}")
     with folder.lock(), _explaining(folder, run):
-        run.train(folder, None)
-        run.finish(folder)
+        if run.train(folder, None, until):
+            run.finish(folder)
     return folder
 
 
@@ -75,6 +77,7 @@ def resume(
     path: str | Path,
     *,
     cache_dir: str | Path | None = None,
+    until: int | None = None,
     note: Note = print,
 ) -> RunFolder:
     """Go on with a run that was interrupted; it ends as if it never had been.
@@ -82,6 +85,7 @@ def resume(
     Args:
         path: The run folder.
         cache_dir: Where prepared data is kept; by default the user's cache folder.
+        until: Epochs after which to pause; `resume` goes on. By default the run goes to its end.
         note: Told what goes on, line by line.
 
     Returns:
@@ -105,8 +109,8 @@ def resume(
         finished = checkpoint.epoch if checkpoint else 0
         note(f"Going on in {folder.path} after epoch {finished} of {recipe.training.epochs}.")
         with _explaining(folder, run):
-            run.train(folder, checkpoint)
-            run.finish(folder)
+            if run.train(folder, checkpoint, until):
+                run.finish(folder)
     return folder
 
 
@@ -116,25 +120,30 @@ class _Run:
     def __init__(self, recipe: Recipe, cache_dir: str | Path | None, note: Note) -> None:
         self.recipe = recipe
         self.note = note
-        self.splits: PoseSplits = building.build_splits(recipe, cache_dir)
+        parts = building.build_splits(recipe, cache_dir).parts
+        if not recipe.evaluation.test:
+            del parts["test"]
+        self.parts: dict[str, PoseSequences] = parts
         # Only now, so that initial weights do not depend on whether the data was cached.
         set_seeds(recipe.seed)
 
         def steps(out_frames: int) -> int:
-            return len(building.build_windows(recipe, self.splits.train, out_frames, training=True))
+            return len(
+                building.build_windows(recipe, self.parts["train"], out_frames, training=True)
+            )
 
-        self.model: SEALPose = building.build_model(recipe, self.splits.train.num_channels, steps)
+        self.model: SEALPose = building.build_model(recipe, self.parts["train"].num_channels, steps)
         out_frames = self.model.pose_net.output_shape[1]
         self.windows: PoseWindows = building.build_windows(
-            recipe, self.splits.train, out_frames, training=True
+            recipe, self.parts["train"], out_frames, training=True
         )
         self.validation: PoseWindows = building.build_windows(
-            recipe, self.splits.validation, out_frames, training=False
+            recipe, self.parts["validation"], out_frames, training=False
         )
         self.statistics = building.StatisticsBatches(self.windows)
         building.compile_model(self.model, recipe, len(self.windows))
         self.guard = LossGuard(len(self.windows))
-        parts = [f"{part.num_frames} {name}" for name, part in self.splits.parts.items()]
+        parts = [f"{part.num_frames} {name}" for name, part in self.parts.items()]
         nets = [f"pose-net of {self.model.pose_net.count_params()} weights"]
         if self.model.loss_net is not None:
             nets.append(f"loss-net of {self.model.loss_net.count_params()}")
@@ -143,15 +152,17 @@ class _Run:
             f" {keras.backend.backend()}."
         )
 
-    def train(self, folder: RunFolder, start: Checkpoint | None) -> None:
-        """Train from a checkpoint, or from the beginning, to the end."""
+    def train(self, folder: RunFolder, start: Checkpoint | None, until: int | None) -> bool:
+        """Train from a checkpoint, or from the beginning; whether the end is reached."""
         recorder = Recorder(folder, self.recipe, Checkpoints(folder.checkpoints), start, self.note)
         if start is not None:
             state.restore(self.model, start.arrays)
         finished = len(recorder.history)
-        if finished >= self.recipe.training.epochs or recorder.patience_is_over:
+        epochs = self.recipe.training.epochs
+        last = epochs if until is None else min(until, epochs)
+        if finished >= last or recorder.patience_is_over:
             recorder.close()
-            return
+            return finished >= epochs or recorder.patience_is_over
         callbacks = [self.windows.follow_epochs()]
         if averaging.averages_weights(self.model):
             callbacks.append(averaging.AveragedValidation(self.statistics))
@@ -162,7 +173,7 @@ class _Run:
             self.model.fit(
                 self.windows,
                 validation_data=self.validation,
-                epochs=self.recipe.training.epochs,
+                epochs=last,
                 initial_epoch=finished,
                 shuffle=False,  # the windows have an order of their own
                 verbose=0,
@@ -170,6 +181,7 @@ class _Run:
             )
         finally:
             recorder.close()
+        return last == epochs or recorder.patience_is_over
 
     def finish(self, folder: RunFolder) -> None:
         """Measure the weights that validation chose, save them, and write the report."""
@@ -177,17 +189,17 @@ class _Run:
         state.restore(self.model, best.arrays)
         scores, data = {}, self.recipe.data
         with averaging.averaged_weights(self.model, self.statistics):
-            for name in ("validation", "test"):
-                part = self.splits.parts[name]
+            for name in [name for name in self.parts if name != "train"]:
+                part = self.parts[name]
                 poses = evaluation.lift(
                     self.model.pose_net, part, data.frame_stride, data.batch_size
                 )
                 found = AllFrames().score(poses, part)
                 scores[name] = evaluation.summary(found)
-            if usual(data.source) == AllFrames.name:
-                # What `evaluate` would write again; comparisons of runs read it.
-                files.write_text(folder.sequences("test"), to_csv(sequence_rows(found)))
-            report.draw_results(folder.plots, part, poses)
+                if name == "test" and usual(data.source) == AllFrames.name:
+                    # What `evaluate` would write again; comparisons of runs read it.
+                    files.write_text(folder.sequences(name), to_csv(sequence_rows(found)))
+            report.draw_results(folder.plots, name, part, poses)
             with without_tensorflow_chatter():
                 _save(folder.pose_net, self.model.pose_net)
                 if self.model.loss_net is not None:

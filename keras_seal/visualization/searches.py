@@ -1,0 +1,96 @@
+"""Figure of what a search found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from keras_seal.visualization import style
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_OTHERS = "#9AA2AE"
+
+
+def search_figure(
+    values: Sequence[Any],
+    scores: Sequence[float],
+    *,
+    name: str,
+    objective: str,
+    log: bool = False,
+    highest: bool = False,
+) -> Figure:
+    """Show how a score depends on one parameter: a dot a trial, the best one marked.
+
+    Args:
+        values: The parameter's value in each trial: numbers, or texts for choices.
+        scores: The score of each trial.
+        name: What the parameter is called.
+        objective: What the score is called.
+        log: Whether the parameter is shown on a logarithmic axis.
+        highest: Whether the best score is the highest.
+
+    Returns:
+        The figure; `save_figure` writes it.
+
+    Raises:
+        ValueError: If there is nothing to draw, or the lengths differ.
+
+    Example:
+        >>> figure = search_figure([1e-4, 1e-2], [80.0, 75.0], name="seal.energy_weight",
+        ...                        objective="val_mpjpe", log=True)
+        >>> figure.axes[0].get_xlabel(), figure.axes[0].get_xscale()
+        ('seal.energy_weight', 'log')
+    """
+    if not len(scores) or len(values) != len(scores):
+        raise ValueError(f"Got {len(values)} values and {len(scores)} scores: nothing to draw.")
+    figure = style.new_figure(6.4, 4.2, layout="constrained")
+    ax = figure.add_subplot()
+    style.plain_axes(ax)
+    texts = isinstance(values[0], str)
+    names = list(dict.fromkeys(values)) if texts else []
+    places = np.array([names.index(v) for v in values] if texts else values, "float64")
+    if texts:
+        # Dots of equal score would lie on each other.
+        spread = np.random.default_rng(0).uniform(-0.12, 0.12, len(places))
+        drawn = places + spread
+        ax.set_xticks(range(len(names)), names)
+        ax.set_xlim(-0.5, len(names) - 0.5)
+    else:
+        drawn = places
+        if log:
+            ax.set_xscale("log")
+    best = int(np.argmax(scores) if highest else np.argmin(scores))
+    heights = np.asarray(scores, "float64")
+    ax.plot(drawn, heights, "o", color=_OTHERS, markersize=6, alpha=0.9, markeredgewidth=0)
+    ax.plot(drawn[best], heights[best], "o", color=style.LEFT, markersize=9)
+    if heights.min() > 0 and heights.max() > 5 * heights.min():
+        ax.set_yscale("log")
+    right = not texts and _position(ax, drawn[best]) > 0.6
+    ax.annotate(
+        f"{heights[best]:.4g} at {values[best] if texts else format(values[best], '.4g')}",
+        (drawn[best], heights[best]),
+        xytext=(-10 if right else 10, 4),
+        textcoords="offset points",
+        ha="right" if right else "left",
+        fontsize=style.SMALL_SIZE,
+        color=style.LEFT,
+        weight="bold",
+    )
+    ax.set_xlabel(name, fontsize=style.TEXT_SIZE, color=style.INK)
+    ax.set_ylabel(objective, fontsize=style.TEXT_SIZE, color=style.INK)
+    ax.set_title(
+        f"{len(scores)} trials", fontsize=style.TEXT_SIZE, color=style.FAINT_INK, loc="left"
+    )
+    ax.margins(y=0.12)
+    return figure
+
+
+def _position(ax: Any, value: float) -> float:
+    """Where a value lies on the horizontal axis, 0 for its left end."""
+    x, _ = ax.transAxes.inverted().transform(ax.transData.transform((value, 1.0)))
+    return float(x)
