@@ -1,12 +1,12 @@
 """Measure what gradient-based inference gains and costs.
 
-    python benchmarks/refining.py OUT [--set KEY=VALUE ...] [--rounds 3]
+    python benchmarks/refining.py OUT [--set KEY=VALUE ...] [--loss-net FILE] [--rounds 3]
 
-Trains a SEAL run on invented people (OUT, unless it is there), then refines its predictions on the
+Trains a SEAL run on invented people (OUT, unless it is there; `quickstart` by default), then refines its predictions on the
 test people with `keras_seal.inference.refine`: several numbers of steps, with and without the
-keypoints' residual. Prints MPJPE, P-MPJPE, LSE and BSLE (mm) before and after, the share of poses that came
-nearer to the truth, and milliseconds a pose: the median over rounds, compiling left out, and
-beside it what the pose-net itself takes.
+keypoints' residual. Prints MPJPE, P-MPJPE, LSE and BSLE (mm) before and after, the share of poses
+that came nearer to the truth, and milliseconds a pose: the median over rounds, compiling left out,
+and beside it what the pose-net itself takes.
 """
 
 from __future__ import annotations
@@ -62,6 +62,7 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--recipe", default="quickstart")
     parser.add_argument("--set", dest="overrides", action="append", default=[])
+    parser.add_argument("--loss-net", type=Path, help="by default the run's own")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--poses", type=int, default=4096)
     options = parser.parse_args()
@@ -72,7 +73,7 @@ def main() -> None:
     sequences = building.build_splits(recipe).test
     skeleton = sequences.skeleton
     pose_net, _ = load_net(options.out)
-    loss_net, _ = load_net(options.out, "loss_net")
+    loss_net, _ = load_net(options.loss_net or options.out, "loss_net")
     chosen = np.linspace(0, sequences.num_frames - 1, options.poses).astype(int)
     keypoints = sequences.keypoints[chosen]
     poses = runs.lift(pose_net, sequences, recipe.data.frame_stride)[chosen]

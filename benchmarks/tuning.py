@@ -2,8 +2,8 @@
 
     python benchmarks/tuning.py OUT [--trials 20] [--seeds 5] [--workers 1] [--set KEY=VALUE ...]
 
-Trains the recipe `tune_energy_weight` (invented people, small nets, seconds a training) at a grid of
-weights evenly spaced on a logarithmic scale, then lets `keras_seal.tuning` search the same range
+Trains the recipe `tune_energy_weight` (invented people, small nets, seconds a training) at a grid
+of weights evenly spaced on a logarithmic scale, then lets `keras_seal.tuning` search the same range
 with as many trials. Both go by the validation people. What is noise is seen by training the best
 of both again, each with other seeds: prints the values of each seed, their mean and standard
 deviation, and the difference of the means with its 95 % interval (Welch). Runs that are finished
@@ -77,7 +77,9 @@ def main() -> None:
     grid_seconds = time.perf_counter() - began
 
     began, folder = time.perf_counter(), options.out / "search"
-    if not (folder / "leaderboard.csv").is_file():
+    if (folder / "search.json").is_file():
+        tuning.resume(folder, workers=options.workers, note=say)
+    else:
         tuning.search(
             recipe, options.tuner, options.trials, folder, workers=options.workers, note=say
         )

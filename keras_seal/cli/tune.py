@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
@@ -114,7 +115,7 @@ def _resume(path: Path, max_trials: int | None, workers: int, backend: str | Non
         _tell_how_to_go_on(path)
 
 
-def _tell_how_to_go_on(path: Path) -> None:
+def _tell_how_to_go_on(path: Path) -> NoReturn:
     if (path / "search.json").is_file():
         again = shlex.join(["keras-seal", "tune", "--resume", str(path)])
         click.echo(f"\nInterrupted. Go on by: {again}", err=True)

@@ -41,8 +41,8 @@ def refine(
     distance, in metres at the person's place, between the pose's joints and the rays of their
     keypoints, at the best place (and size, without a focal length) of the whole person. The weight
     is chosen for each pose by how steep its energy is at first, so the scale of the energy does not
-    matter. A step goes down the gradient by a fixed length; where that does not lower the sum, it is
-    not taken and the next one is half as long. A pose stays as it is from then on when no length
+    matter. A step goes down the gradient by a fixed length; where that does not lower the sum, it
+    is not taken and the next one is half as long. A pose stays as it is from then on when no length
     helps, or when its next step would leave the trust region.
 
     Args:
@@ -130,9 +130,10 @@ class Refiner(keras.Model):
         ):
             if not value >= least:
                 raise UserError(f"`{name}` must be at least {least}, got {value}.")
-        for name, value in (("step", step), ("focal", focal)):
-            if value is not None and not value > 0:
-                raise UserError(f"`{name}` must be positive, got {value}.")
+        if not step > 0:
+            raise UserError(f"`step` must be positive, got {step}.")
+        if focal is not None and not focal > 0:
+            raise UserError(f"`focal` must be positive, got {focal}.")
         self.loss_net = loss_net
         self.skeleton: skeletons.Skeleton = loading.skeleton_of(loss_net, skeleton)
         self._joints = self.skeleton.num_joints

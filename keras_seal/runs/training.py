@@ -120,10 +120,9 @@ class _Run:
     def __init__(self, recipe: Recipe, cache_dir: str | Path | None, note: Note) -> None:
         self.recipe = recipe
         self.note = note
-        parts = building.build_splits(recipe, cache_dir).parts
+        self.parts: dict[str, PoseSequences] = building.build_splits(recipe, cache_dir).parts
         if not recipe.evaluation.test:
-            del parts["test"]
-        self.parts: dict[str, PoseSequences] = parts
+            del self.parts["test"]
         # Only now, so that initial weights do not depend on whether the data was cached.
         set_seeds(recipe.seed)
 

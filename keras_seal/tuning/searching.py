@@ -1,8 +1,8 @@
 """A search: one chief, which this process is, and worker processes that train.
 
 The chief serves KerasTuner's oracle to the workers as KerasTuner's own distributed mode does. What
-that mode leaves open is done here. Its chief never learns that a worker has died: the worker's trial
-would run for ever, and the chief would wait for it. It does give a worker that comes under a
+that mode leaves open is done here. Its chief never learns that a worker has died: the trial of that
+worker would run for ever, and the chief would wait for it. It does give a worker that comes under a
 known name the trial which that name had. So a worker that dies is started again under its name, and
 its trial goes on from the run's last checkpoint.
 """
@@ -53,8 +53,8 @@ def search(
 ) -> Path:
     """Search the keys that a recipe's `tune` block names.
 
-    Each trial is an ordinary training with a run folder of its own. It is measured on the validation
-    people, who are held out of training; the test split is not looked at.
+    Each trial is an ordinary training with a run folder of its own. It is measured on the people of
+    the validation split, who are held out of training; the test split is not looked at.
 
     Args:
         recipe: The recipe.

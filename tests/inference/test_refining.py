@@ -134,16 +134,23 @@ def test_keypoints_hold_poses_in_their_place(middle, rng, focal):
     start = near(middle, rng, 4, noise=0.0)
     other = near(middle, rng, 1, noise=0.02)[0, 0]
     keypoints = seen(start, focal).astype("float32")
-    options = {"steps": 80, "step": 0.004, "focal": focal, "skeleton": "human36m_17"}
+    options = {
+        "steps": 80,
+        "step": 0.004,
+        "trust_radius": 0.1,
+        "focal": focal,
+        "skeleton": "human36m_17",
+    }
     free = refine(bowl(other), keypoints, start, reprojection=0.0, **options)
     held = refine(bowl(other), keypoints, start, reprojection=50.0, **options)
     np.testing.assert_allclose(free, np.broadcast_to(other, free.shape), atol=0.002)
     refiner = Refiner(bowl(other), **options)
 
     def residual(poses):
-        trust = refiner._trust(keras.ops.convert_to_tensor(keypoints))
-        size = refiner._weak_fit(keypoints, trust, start)[0]
-        return np.sqrt(keras.ops.convert_to_numpy(refiner._residual(keypoints, trust, poses, size)))
+        points, first, now = map(keras.ops.convert_to_tensor, (keypoints, start, poses))
+        trust = refiner._trust(points)
+        size = refiner._weak_fit(points, trust, first)[0]
+        return np.sqrt(keras.ops.convert_to_numpy(refiner._residual(points, trust, now, size)))
 
     assert (residual(start) < 1e-5).all()
     assert (residual(free) > 0.012).all()

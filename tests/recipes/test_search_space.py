@@ -31,8 +31,8 @@ def space(tune):
         ),
         (
             "{parameters: {seal.energy_weight: [0.0, -1.0]}}",
-            "tune.parameters.seal.energy_weight: -1: seal.energy_weight: got -1.0, expected a number"
-            " of at least 0",
+            "tune.parameters.seal.energy_weight: -1: seal.energy_weight: got -1.0, expected a"
+            " number of at least 0",
         ),
         (
             "{parameters: {training.epochs: {low: 0, high: 3}}}",

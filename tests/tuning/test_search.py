@@ -1,4 +1,4 @@
-"""Searches: trials are ordinary runs, nothing looks at the test split, a dead worker is replaced."""
+"""Searches: trials are ordinary runs, the test split is not read, dead workers are replaced."""
 
 from __future__ import annotations
 
@@ -103,8 +103,8 @@ def test_hyperband_goes_on_with_the_best_runs(tiny, cache_dir, tmp_path, no_pict
 
 def test_a_trial_that_diverges_fails_alone(tiny, cache_dir, tmp_path, no_pictures):
     recipe = tiny(
-        "tune={parameters: {training.optimizer.learning_rate: [1e-3, 1e30],"
-        " seal.energy_weight: [0.0, 1e-3]}}"
+        "training.epochs=2",
+        "tune={parameters: {training.optimizer.learning_rate: [1e-3, 1e30]}}",
     )
     folder = begin(tmp_path, recipe, "random", 4, cache_dir)
     worker = Worker(folder)
@@ -117,7 +117,8 @@ def test_a_trial_that_diverges_fails_alone(tiny, cache_dir, tmp_path, no_picture
         else:
             assert trial.status == "FAILED" and row.value is None
             assert "NaN or infinite" in row.error
-    assert len(worker.oracle.trials) == 4
+    # There is nothing else to try.
+    assert len(worker.oracle.trials) == 2
 
 
 def test_a_pause_changes_nothing(tiny, cache_dir, tmp_path, no_pictures):
@@ -170,7 +171,7 @@ def test_mistakes_end_a_search_before_it_begins(tiny, cache_dir, tmp_path):
 )
 def test_a_search_outlives_its_workers(tiny, cache_dir, tmp_path):
     path, said, killed = tmp_path / "search", [], []
-    recipe = tiny("training.epochs=40")
+    recipe = tiny("training.epochs=12")
 
     def kill():
         """SIGKILL the first worker that has trained some epochs of a trial."""
@@ -193,7 +194,7 @@ def test_a_search_outlives_its_workers(tiny, cache_dir, tmp_path):
     with (path / "leaderboard.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert sorted(row["trial"] for row in rows) == ["0", "1", "2"]
-    assert all(row["epochs"] == "40" for row in rows)
+    assert all(row["epochs"] == "12" for row in rows)
     # The killed trial was resumed, not begun anew.
     sessions = {
         run.name: len(json.loads((run / "environment.json").read_text()))
