@@ -2,11 +2,11 @@
 
     python benchmarks/refining.py OUT [--set KEY=VALUE ...] [--loss-net FILE] [--rounds 3]
 
-Trains a SEAL run on invented people (OUT, unless it is there; `quickstart` by default), then refines its predictions on the
-test people with `keras_seal.inference.refine`: several numbers of steps, with and without the
-keypoints' residual. Prints MPJPE, P-MPJPE, LSE and BSLE (mm) before and after, the share of poses
-that came nearer to the truth, and milliseconds a pose: the median over rounds, compiling left out,
-and beside it what the pose-net itself takes.
+Trains a SEAL run on invented people (OUT, unless it is there; `quickstart` by default), then
+refines its predictions on the test people with `keras_seal.inference.refine`: several numbers of
+steps, with and without the keypoints' residual. Prints MPJPE, P-MPJPE, LSE and BSLE (mm) before
+and after, the share of poses that came nearer to the truth, and milliseconds a pose: the median
+over rounds, compiling left out, and beside it what the pose-net itself takes.
 """
 
 from __future__ import annotations
