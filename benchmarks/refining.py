@@ -4,7 +4,7 @@
 
 Trains a SEAL run on invented people (OUT, unless it is there; `quickstart` by default), then
 refines its predictions on the test people with `keras_seal.inference.refine`: several numbers of
-steps, with and without the keypoints' residual. Prints MPJPE, P-MPJPE, LSE and BSLE (mm) before
+steps, with the keypoints' residual left out, beside the energy, and in its place. Prints MPJPE, P-MPJPE, LSE and BSLE (mm) before
 and after, the share of poses that came nearer to the truth, and milliseconds a pose: the median
 over rounds, compiling left out, and beside it what the pose-net itself takes.
 """
@@ -33,6 +33,8 @@ from keras_seal.recipes import building
 from keras_seal.runs import RunFolder
 
 STEPS = (5, 10, 20, 50)
+# The energy alone, both, and next to nothing but the keypoints.
+WEIGHTS = (0.0, 1.0, 100.0)
 NAMES = ("mpjpe", "p_mpjpe", "lse", "bsle")
 
 
@@ -84,7 +86,7 @@ def main() -> None:
     rows = [{"steps": 0, **figures(poses, truth, skeleton),
              "ms_a_pose": round(1000 * lifted / len(poses), 4)}]  # fmt: skip
     for steps in STEPS:
-        for weight in (0.0, 1.0):
+        for weight in WEIGHTS:
             refiner = Refiner(loss_net, steps=steps, reprojection=weight, skeleton=skeleton)
 
             def run(refiner: Refiner = refiner) -> np.ndarray:
