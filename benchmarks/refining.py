@@ -4,9 +4,10 @@
 
 Trains a SEAL run on invented people (OUT, unless it is there; `quickstart` by default), then
 refines its predictions on the test people with `keras_seal.inference.refine`: several numbers of
-steps, with the keypoints' residual left out, beside the energy, and in its place. Prints MPJPE, P-MPJPE, LSE and BSLE (mm) before
-and after, the share of poses that came nearer to the truth, and milliseconds a pose: the median
-over rounds, compiling left out, and beside it what the pose-net itself takes.
+steps, with the keypoints' residual left out, beside the energy, and in its place. Prints MPJPE,
+P-MPJPE, LSE and BSLE (mm) before and after, the share of poses that came nearer to the truth, and
+milliseconds a pose: the median over rounds, compiling left out, and beside it what the pose-net
+itself takes.
 """
 
 from __future__ import annotations
