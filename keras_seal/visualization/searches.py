@@ -70,13 +70,16 @@ def search_figure(
     ax.plot(drawn[best], heights[best], "o", color=style.LEFT, markersize=9)
     if heights.min() > 0 and heights.max() > 5 * heights.min():
         ax.set_yscale("log")
-    right = not texts and _position(ax, drawn[best]) > 0.6
+    ax.margins(y=0.16)
+    x = float(ax.transAxes.inverted().transform(ax.transData.transform((drawn[best], 1.0)))[0])
+    # Beyond the best there are no dots.
     ax.annotate(
         f"{heights[best]:.4g} at {values[best] if texts else format(values[best], '.4g')}",
         (drawn[best], heights[best]),
-        xytext=(-10 if right else 10, 4),
+        xytext=(0, 9 if highest else -9),
         textcoords="offset points",
-        ha="right" if right else "left",
+        ha="left" if x < 0.15 else "right" if x > 0.85 else "center",
+        va="bottom" if highest else "top",
         fontsize=style.SMALL_SIZE,
         color=style.LEFT,
         weight="bold",
@@ -86,11 +89,5 @@ def search_figure(
     ax.set_title(
         f"{len(scores)} trials", fontsize=style.TEXT_SIZE, color=style.FAINT_INK, loc="left"
     )
-    ax.margins(y=0.12)
     return figure
 
-
-def _position(ax: Any, value: float) -> float:
-    """Where a value lies on the horizontal axis, 0 for its left end."""
-    x, _ = ax.transAxes.inverted().transform(ax.transData.transform((value, 1.0)))
-    return float(x)
