@@ -71,7 +71,8 @@ def search_figure(
     if heights.min() > 0 and heights.max() > 5 * heights.min():
         ax.set_yscale("log")
     ax.margins(y=0.16)
-    x = float(ax.transAxes.inverted().transform(ax.transData.transform((drawn[best], 1.0)))[0])
+    low, high, here = (np.log(x) if log else x for x in (*ax.get_xlim(), drawn[best]))
+    x = (here - low) / (high - low)
     # Beyond the best there are no dots.
     ax.annotate(
         f"{heights[best]:.4g} at {values[best] if texts else format(values[best], '.4g')}",
@@ -90,4 +91,3 @@ def search_figure(
         f"{len(scores)} trials", fontsize=style.TEXT_SIZE, color=style.FAINT_INK, loc="left"
     )
     return figure
-
