@@ -23,6 +23,11 @@ from keras_seal.tuning.oracles import declare, make_oracle
 from keras_seal.tuning.results import SearchFolder
 from keras_seal.tuning.worker import Worker
 
+pytestmark = pytest.mark.skipif(
+    keras.backend.backend() != "torch",
+    reason="searches are the same on every backend; the example of SEALHyperModel runs on all",
+)
+
 
 class Poison:
     """Data that nobody may look at."""
@@ -166,9 +171,6 @@ def test_mistakes_end_a_search_before_it_begins(tiny, cache_dir, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="there is no SIGKILL here")
-@pytest.mark.skipif(
-    keras.backend.backend() != "torch", reason="processes are the same on every backend"
-)
 def test_a_search_outlives_its_workers(tiny, cache_dir, tmp_path):
     path, said, killed = tmp_path / "search", [], []
     recipe = tiny("training.epochs=12")
