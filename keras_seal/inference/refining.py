@@ -27,7 +27,7 @@ def refine(
     keypoints: np.ndarray,
     poses: np.ndarray,
     *,
-    steps: int = 20,
+    steps: int = 10,
     step: float = 0.002,
     trust_radius: float = 0.03,
     reprojection: float = 1.0,
