@@ -96,9 +96,10 @@ def search(
             "cache_dir": None if cache_dir is None else str(Path(cache_dir).absolute()),
         },
     )
+    people = "1 person" if len(held_out) == 1 else f"{len(held_out)} people"
     note(
         f"{recipe.name}: {max_trials} trials, {tuner}, over {', '.join(space.parameters)};"
-        f" {space.tune.objective} on {len(held_out)} people held out of training."
+        f" {space.tune.objective} on {people} held out of training."
     )
     note(f"Folder: {folder.path}")
     return _go_on(folder, space, workers, note)
