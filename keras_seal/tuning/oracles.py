@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import keras_tuner
+from keras_tuner.src.engine import conditions
 
 from keras_seal import files
 from keras_seal.errors import UserError, nearest
@@ -16,6 +17,9 @@ from keras_seal.recipes.search_space import SearchSpace
 TUNERS = ("random", "bayesian", "hyperband")
 # Folder of the search algorithm's state, inside that of a search.
 STATE = "oracle"
+
+# It prints every condition that goes to a worker.
+conditions.print = lambda *values: None
 
 
 def declare(space: SearchSpace, hp: keras_tuner.HyperParameters) -> None:
@@ -121,4 +125,9 @@ def make_oracle(
     oracle._set_project_dir(str(folder), STATE)
     if goes_on and (folder / STATE / "oracle.json").is_file():
         oracle.reload()
+        # It writes its state while the trial that has just ended still counts as ongoing, and
+        # would run that one again.
+        oracle._retry_queue = [
+            trial for trial in oracle._retry_queue if trial not in oracle.end_order
+        ]
     return oracle
