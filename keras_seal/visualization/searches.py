@@ -46,6 +46,8 @@ def search_figure(
         >>> figure.axes[0].get_xlabel(), figure.axes[0].get_xscale()
         ('seal.energy_weight', 'log')
     """
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
     if not len(scores) or len(values) != len(scores):
         raise ValueError(f"Got {len(values)} values and {len(scores)} scores: nothing to draw.")
     figure = style.new_figure(6.4, 4.2, layout="constrained")
@@ -70,6 +72,9 @@ def search_figure(
     ax.plot(drawn[best], heights[best], "o", color=style.LEFT, markersize=9)
     if heights.min() > 0 and heights.max() > 5 * heights.min():
         ax.set_yscale("log")
+        ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        ax.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        ax.yaxis.set_minor_formatter(NullFormatter())
     ax.margins(y=0.16)
     low, high, here = (np.log(x) if log else x for x in (*ax.get_xlim(), drawn[best]))
     x = (here - low) / (high - low)
