@@ -53,7 +53,8 @@ def _teach_tf2onnx() -> None:
     from tf2onnx import utils
     from tf2onnx.handler import tf_op
 
-    logging.getLogger("tf2onnx").setLevel(logging.ERROR)
+    # What goes wrong is raised, and told in one sentence.
+    logging.getLogger("tf2onnx").setLevel(logging.CRITICAL)
 
     @tf_op("Erfc")
     class Erfc:

@@ -379,11 +379,9 @@ class Collector:
 
 def _missing(keypoints: np.ndarray) -> np.ndarray:
     """Joints that were not detected: NaN, without confidence, or at exactly (0, 0)."""
-    return (
-        ~np.isfinite(keypoints).all(axis=-1)
-        | ~(keypoints[..., 2] > 0)
-        | (keypoints[..., :2] == 0).all(axis=-1)
-    )
+    x, y, trust = np.moveaxis(keypoints, -1, 0)
+    finite = np.isfinite(x) & np.isfinite(y) & np.isfinite(trust)
+    return ~finite | ~(trust > 0) | ((x == 0) & (y == 0))
 
 
 def checked_size(size: object, who: str) -> tuple[int, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -82,6 +83,12 @@ class JointMap:
         """Whether all axes have the same weights, so that 3D poses can be mapped too."""
         return bool(np.array_equal(self.x, self.y))
 
+    @cached_property
+    def _same(self) -> bool:
+        """Whether every joint stays what and where it is."""
+        same = np.eye(self.target.num_joints, self.source.num_joints)
+        return all(np.array_equal(each, same) for each in (self.x, self.y, self.confidence))
+
     def apply(self, keypoints: np.ndarray) -> np.ndarray:
         """Map keypoints in an image.
 
@@ -111,16 +118,19 @@ class JointMap:
         """
         points = self._checked(keypoints, (2, 3), "keypoints")
         has_confidence = points.shape[-1] == 3
-        missing = ~np.isfinite(points).all(axis=-1)
+        finite = np.isfinite(points)
+        missing = ~(finite[..., 0] & finite[..., 1])
         if has_confidence:
-            missing |= ~(points[..., 2] > 0)
+            missing |= ~(finite[..., 2] & (points[..., 2] > 0))
         some = bool(missing.any())
         if some:
             points = np.where(missing[..., None], 0.0, points)
         # Products of arrays with gaps between their numbers are ten times slower.
         apart = np.ascontiguousarray(np.moveaxis(points, -1, 0))
-        weights = (self.x, self.y, self.confidence)
-        channels = [part @ each.T for part, each in zip(apart, weights, strict=False)]
+        channels = list(apart)
+        if not self._same:
+            weights = (self.x, self.y, self.confidence)
+            channels = [part @ each.T for part, each in zip(apart, weights, strict=False)]
         if some:
             lost = self._lost(missing)
             for channel, nothing in zip(channels, (np.nan, np.nan, 0.0), strict=False):
