@@ -10,6 +10,7 @@ from keras_seal.analysis.attribution import Attention, Attribution, attend, attr
 from keras_seal.analysis.bootstrap import Bootstrap
 from keras_seal.analysis.corruptions import Corruption, Grade, corruptions, grades
 from keras_seal.analysis.explaining import Explanation, explain
+from keras_seal.analysis.landscape import Landscape, landscape
 from keras_seal.analysis.probe import Probe
 from keras_seal.analysis.questions import (
     Alignment,
@@ -22,6 +23,7 @@ from keras_seal.analysis.questions import (
     correlate,
     descend,
     energy_curves,
+    pose_cosines,
     ranking,
 )
 from keras_seal.analysis.samples import Samples
@@ -38,6 +40,7 @@ __all__ = [
     "Descent",
     "Explanation",
     "Grade",
+    "Landscape",
     "Probe",
     "Ranking",
     "Samples",
@@ -51,5 +54,7 @@ __all__ = [
     "explain",
     "forces",
     "grades",
+    "landscape",
+    "pose_cosines",
     "ranking",
 ]

@@ -110,12 +110,12 @@ class Explanation:
             "forces_per_metre": {
                 "joints": dict(zip(joints, where.joints.tolist(), strict=True)),
                 "bones": {
-                    f"{joints[parent]}-{joints[child]}": {
+                    name: {
                         "stretch": float(where.stretch[bone]),
                         "longer": float(where.longer[bone]),
                         "turn": float(where.turn[bone]),
                     }
-                    for bone, (parent, child) in enumerate(self.skeleton.bones)
+                    for bone, name in enumerate(self.skeleton.bone_names)
                 },
             },
             "attention": None

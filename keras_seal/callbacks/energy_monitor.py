@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
+from keras_seal import files
+from keras_seal.analysis import forces, landscape, pose_cosines
 from keras_seal.callbacks.epoch_table import EpochTable
-from keras_seal.callbacks.held_out import HeldOutCallback
+from keras_seal.callbacks.event_file import ImageEvents
+from keras_seal.callbacks.held_out import HeldOutCallback, whole
+from keras_seal.visualization import figure_to_png
+from keras_seal.visualization.analysis import energy_health_figure
+from keras_seal.visualization.curves import read_table
+from keras_seal.visualization.evaluation import clearest
 
 _LOGGED = (
     "energy_true",
@@ -21,6 +30,8 @@ _LOGGED = (
     "force_ratio",
     "alignment",
 )
+# Samples whose energies around the truth are asked for: 81 each.
+_PLANE_SAMPLES = 16
 _NEEDED = ("energy", "energy_pull", "pose_loss_gradient", "energy_weight")
 
 
@@ -43,7 +54,16 @@ class EnergyMonitor(HeldOutCallback):
       Gaussian noise of that standard deviation, the same noise at every epoch. It should rise.
 
     The first six also come into the logs, as `held_out_energy_true` and so on. A training that is
-    resumed goes on in the same file.
+    resumed goes on in the same file. A second table beside it, named `..._bones.csv`, tells which
+    bones are penalised, one row an epoch and bone, see `keras_seal.analysis.Attribution`: mean
+    forces per metre of the energy at the predictions, `stretch` and `turn`, and `longer`, the
+    first with its sign.
+
+    With `plots`, `energy_epoch_0005.png` shows the state after the fifth epoch on one sheet:
+    the energy on a plane through the truth, towards the prediction and along other bone lengths;
+    histograms of the alignment and of the force ratio of each sample; the bones that are
+    penalised; gap and ranking over the epochs. TensorBoard shows the same sheets as the images
+    `energy` of a run `energy`.
 
     Args:
         data: A `PoseWindows`, a `PyDataset` of `(keypoints, poses)` batches, or a tuple of arrays.
@@ -53,6 +73,11 @@ class EnergyMonitor(HeldOutCallback):
         samples: How many samples to ask about, spread evenly over the data.
         noise: Standard deviations of the joint noise, mm for each coordinate.
         seed: Seed of the noise.
+        plots: Folder of the pictures; `None` draws none.
+        plot_every: Draw after every so many epochs, and after the last one, as far as these are
+            looked at.
+        tensorboard_dir: TensorBoard's log folder; a folder `energy` is made in it. `None` writes
+            nothing for TensorBoard.
 
     Raises:
         ValueError: If an argument makes no sense; when training begins, if the data does not fit
@@ -91,6 +116,9 @@ class EnergyMonitor(HeldOutCallback):
         samples: int = 512,
         noise: Sequence[float] = (5.0, 10.0, 20.0, 40.0, 80.0),
         seed: int = 0,
+        plots: str | os.PathLike[str] | None = None,
+        plot_every: int = 5,
+        tensorboard_dir: str | os.PathLike[str] | None = None,
     ) -> None:
         super().__init__(data, skeleton, every=every, samples=samples)
         self.path = Path(path)
@@ -101,6 +129,12 @@ class EnergyMonitor(HeldOutCallback):
         self._noise_names = [f"energy_noise_{deviation:g}mm" for deviation in self.noise]
         columns = [*_LOGGED, "alignment_error", "energy_weight", *self._noise_names]
         self._table = EpochTable(path, columns)
+        bones = self.path.with_name(f"{self.path.stem}_bones{self.path.suffix}")
+        self._bones = EpochTable(bones, ["bone", "stretch", "longer", "turn"])
+        self.plots = None if plots is None else Path(plots)
+        self.plot_every = whole("plot_every", plot_every)
+        self.tensorboard_dir = None if tensorboard_dir is None else Path(tensorboard_dir)
+        self._events: ImageEvents | None = None
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Check the model, read the samples and draw the noise."""
@@ -126,50 +160,116 @@ class EnergyMonitor(HeldOutCallback):
     def begin(self, epoch: int) -> None:
         """Drop what an interrupted training left for the epochs to come."""
         self._table.write(epoch, [])
+        self._bones.write(epoch, [])
+        if self.plots is not None and self.tensorboard_dir is not None:
+            self._events = ImageEvents(self.tensorboard_dir / "energy", first_step=epoch)
 
     def look(self, epoch: int) -> dict[str, float]:
         """Ask about the samples."""
-        figures = self._figures(self.predict())
+        seen = self._seen(self.predict())
+        figures = seen.figures
         for name, deviation in zip(self._noise_names, self.noise, strict=True):
             displaced = self.poses + 1e-3 * deviation * self._displacements
             figures[name] = float(self._energies(displaced).mean())
         self._table.write(epoch, [[figures[name] for name in self._table.columns[1:]]])
+        _, along, across = forces(seen.pull, seen.predicted, self.skeleton)
+        stretch, turn = np.abs(along).mean(axis=(0, 1)), across.mean(axis=(0, 1))
+        rows = zip(
+            self.skeleton.bone_names,
+            stretch.tolist(),
+            along.mean(axis=(0, 1)).tolist(),
+            turn.tolist(),
+            strict=True,
+        )
+        self._bones.write(epoch, [list(row) for row in rows])
+        last = (self.params or {}).get("epochs")
+        if self.plots is not None and (epoch % self.plot_every == 0 or epoch == last):
+            self._draw(epoch, self.plots, seen, stretch + turn)
         return {f"held_out_{name}": figures[name] for name in _LOGGED}
+
+    def on_train_end(self, logs: Any = None) -> None:
+        """Close the event file."""
+        if self._events is not None:
+            self._events.close()
+            self._events = None
+
+    def _draw(self, epoch: int, plots: Path, seen: _Seen, bones: np.ndarray) -> None:
+        found = landscape(
+            lambda poses: self.by_batches(
+                self.model.energy, self.keypoints[: len(poses)], poses.astype("float32")
+            ),
+            self.poses[:_PLANE_SAMPLES],
+            seen.predicted[:_PLANE_SAMPLES],
+            self.skeleton,
+        )
+        energies = [seen.pull, seen.predicted, found.excess]
+        if not all(np.isfinite(each).all() for each in energies):
+            warnings.warn(
+                f"EnergyMonitor: after epoch {epoch} energies or predictions hold NaN or infinite "
+                "values; there is no picture of them.",
+                stacklevel=2,
+            )
+            return
+        table = read_table(self.path)
+        figure = energy_health_figure(
+            cosines=seen.cosines,
+            forces=seen.forces,
+            bones=100 * bones / max(bones.sum(), 1e-12),
+            pose=clearest(self.poses[:, self.poses.shape[1] // 2], self.skeleton),
+            skeleton=self.skeleton,
+            landscape=found,
+            epochs=table,
+            title=f"The loss-net after epoch {epoch}",
+        )
+        png = figure_to_png(figure, dpi=80)
+        files.write_bytes(plots / f"energy_epoch_{epoch:04d}.png", png)
+        if self._events is not None:
+            self._events.write("energy", png, step=epoch)
 
     def _energies(self, poses: np.ndarray) -> np.ndarray:
         return self.by_batches(self.model.energy, self.keypoints, poses)
 
-    def _figures(self, predicted: np.ndarray) -> dict[str, float]:
+    def _seen(self, predicted: np.ndarray) -> _Seen:
         true, pred = self._energies(self.poses), self._energies(predicted)
         pull = self.by_batches(self.model.energy_pull, self.keypoints, predicted)
         # In one batch, as in a training step: the pose loss may be any reduction over it.
         push = keras.ops.convert_to_numpy(self.model.pose_loss_gradient(self.poses, predicted))
         weight = float(keras.ops.convert_to_numpy(self.model.energy_weight))
         # The model's gradient is of each frame's energy; the training loss takes their mean.
-        force = weight * _norm(pull) / pred.size
-        cosines = _cosines(-pull, self.poses - predicted).mean(axis=-1)
-        return {
+        share = weight / pred.size
+        cosines = pose_cosines(-pull, self.poses - predicted)
+        means = cosines.mean(axis=-1)
+        figures = {
             "energy_true": float(true.mean()),
             "energy_pred": float(pred.mean()),
             "energy_gap": float(pred.mean() - true.mean()),
             "ranking_accuracy": float((pred > true).mean()),
-            "force_ratio": force / max(_norm(push), 1e-12),
-            "alignment": float(cosines.mean()),
-            "alignment_error": _standard_error(cosines),
+            "force_ratio": share * _norm(pull) / max(_norm(push), 1e-12),
+            "alignment": float(means.mean()),
+            "alignment_error": _standard_error(means),
             "energy_weight": weight,
         }
+        each = [
+            np.linalg.norm(g.reshape(len(g), -1).astype("float64"), axis=1) for g in (pull, push)
+        ]
+        return _Seen(
+            predicted, pull, cosines, share * each[0] / np.maximum(each[1], 1e-12), figures
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """What was asked after an epoch: poses, gradients, and figures of each sample and of all."""
+
+    predicted: np.ndarray
+    pull: np.ndarray
+    cosines: np.ndarray
+    forces: np.ndarray
+    figures: dict[str, float]
 
 
 def _norm(array: np.ndarray) -> float:
     return float(np.linalg.norm(array.astype("float64")))
-
-
-def _cosines(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Cosine between poses taken as vectors, `(samples, frames)`; 0 where one has no length."""
-    first, second = first.astype("float64"), second.astype("float64")
-    dot = (first * second).sum(axis=(-2, -1))
-    squares = np.square(first).sum(axis=(-2, -1)) * np.square(second).sum(axis=(-2, -1))
-    return dot / np.sqrt(np.maximum(squares, 1e-24))
 
 
 def _standard_error(values: np.ndarray) -> float:

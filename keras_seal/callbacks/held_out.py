@@ -44,8 +44,8 @@ class HeldOutCallback(keras.callbacks.Callback):
         super().__init__()
         self.data = data
         self.skeleton = skeletons.get(skeleton)
-        self.every = _whole("every", every)
-        self.samples = _whole("samples", samples)
+        self.every = whole("every", every)
+        self.samples = whole("samples", samples)
         self._begun = False
 
     def on_train_begin(self, logs: Any = None) -> None:
@@ -214,7 +214,23 @@ def _number_of_devices() -> int:
     return 1 if distribution is None else int(np.prod(distribution.device_mesh.shape))
 
 
-def _whole(name: str, value: Any) -> int:
+def whole(name: str, value: Any) -> int:
+    """Check that an argument is a whole number of at least 1.
+
+    Args:
+        name: What messages call it.
+        value: The argument.
+
+    Returns:
+        The number.
+
+    Raises:
+        ValueError: If it is none.
+
+    Example:
+        >>> whole("every", 5)
+        5
+    """
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
         raise ValueError(f"{name} is {value!r}: it must be a whole number of at least 1.")
     return int(value)

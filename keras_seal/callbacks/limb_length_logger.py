@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ import numpy as np
 from keras_seal import geometry
 from keras_seal.callbacks.epoch_table import EpochTable
 from keras_seal.callbacks.held_out import HeldOutCallback
+from keras_seal.visualization import save_figure
+from keras_seal.visualization.lengths import bone_drift_figure
 
 _COLUMNS = (
     "bone",
@@ -36,12 +39,16 @@ class LimbLengthLogger(HeldOutCallback):
     mean predicted length is from the mean true one; `bone_length_std`, the standard deviation of
     the predicted lengths; and, if the skeleton has mirrored bones, `bone_asymmetry`.
 
+    With `plot`, a picture of how far each bone's mean length is from the true one, epoch by epoch,
+    is drawn when training ends.
+
     Args:
         data: A `PoseWindows`, a `PyDataset` of `(keypoints, poses)` batches, or a tuple of arrays.
         skeleton: A skeleton, a built-in name, or a path.
         path: The CSV file.
         every: Measure after every so many epochs, and after the last one.
         samples: How many samples to measure, spread evenly over the data.
+        plot: The picture, ending in `.png`; `None` draws none.
 
     Raises:
         ValueError: If `every` or `samples` is not at least 1; when training begins, if the data
@@ -67,9 +74,11 @@ class LimbLengthLogger(HeldOutCallback):
         *,
         every: int = 1,
         samples: int = 2048,
+        plot: str | os.PathLike[str] | None = None,
     ) -> None:
         super().__init__(data, skeleton, every=every, samples=samples)
         self.path = Path(path)
+        self.plot = None if plot is None else Path(plot)
         self._table = EpochTable(path, _COLUMNS)
         self._mirrored = bool(self.skeleton.bone_mirror_pairs)
         self.log_names = ("bone_length_drift", "bone_length_std")
@@ -99,8 +108,7 @@ class LimbLengthLogger(HeldOutCallback):
             ],
             axis=-1,
         )
-        joints = self.skeleton.joints
-        names = [f"{joints[parent]}-{joints[child]}" for parent, child in self.skeleton.bones]
+        names = self.skeleton.bone_names
         rows = [[name, *row.tolist()] for name, row in zip(names, figures, strict=True)]
         self._table.write(epoch, rows)
         seen = {
@@ -110,6 +118,18 @@ class LimbLengthLogger(HeldOutCallback):
         if self._mirrored:
             seen["bone_asymmetry"] = float(asymmetry[left].mean())
         return seen
+
+    def on_train_end(self, logs: Any = None) -> None:
+        """Draw how the lengths drifted."""
+        if self.plot is None or not self.path.is_file():
+            return
+        with self.path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        epochs = list(dict.fromkeys(int(row["epoch"]) for row in rows))
+        drift = [float(row["predicted_mm"] or "nan") - float(row["true_mm"]) for row in rows]
+        bones = np.reshape(drift, (len(epochs), -1)).T
+        if bones.size and np.isfinite(bones).all():
+            save_figure(bone_drift_figure(bones, epochs, self.skeleton), self.plot)
 
     def _lengths(self, poses: np.ndarray) -> np.ndarray:
         poses = poses.reshape(-1, *poses.shape[2:]).astype("float64")

@@ -22,6 +22,7 @@ _COMMANDS = {
     "pretrain-loss-net": "Train a recipe's loss-net alone, to be used by other recipes.",
     "tune": "Search a recipe's keys, on people held out of training.",
     "evaluate": "Measure a finished run's pose-net on a split.",
+    "explain": "Ask a finished run's loss-net what it knows, and where it pulls.",
     "study": "Train variants of a recipe with several seeds, and compare them.",
     "compare": "Compare evaluated runs: differences, intervals, clear winners.",
     "predict": "Lift the people of a 2D keypoint file or a video: motion, BVH, pictures.",

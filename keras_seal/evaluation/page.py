@@ -21,7 +21,6 @@ from keras_seal.geometry import root_relative
 # Longer tables are cut for people; the JSON holds them whole.
 _MOST_ROWS = 60
 _MOST_FRAMES = 500
-_MOST_PAIRS = 150_000
 _RANKS = {
     "best": 0.0,
     "25 % are better": 0.25,
@@ -140,12 +139,12 @@ def to_markdown(title: str, scores: Scores, facts: Mapping[str, Any]) -> str:
         The text.
     """
     lines = [f"# {title}", "", *_statement(scores, facts), ""]
-    lines += _markdown_table(
+    lines += markdown_table(
         ["figure", "prediction", "truth itself", "unit"], [list(row) for row in headline(scores)]
     )
     for table in scores.tables:
         headings, rows = cells(table)
-        lines += [f"## {table.title.capitalize()}", "", *_markdown_table(headings, rows)]
+        lines += [f"## {table.title.capitalize()}", "", *markdown_table(headings, rows)]
         if len(table.rows) > len(rows):
             lines += [f"The first {len(rows)} of {len(table.rows)}; all are in report.json.", ""]
     return "\n".join(lines)
@@ -227,7 +226,7 @@ def pictures(scores: Scores) -> list[tuple[str, str]]:
                             measured.aligned_joint_errors.mean(axis=0, dtype="float64"),
                         ]
                     ),
-                    _standing(measured, sequences),
+                    figures.clearest(sequences.poses[measured.frames], skeleton),
                     skeleton,
                     titles=("MPJPE", "P-MPJPE"),
                 ),
@@ -270,7 +269,20 @@ def _statement(scores: Scores, facts: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _markdown_table(headings: list[str], rows: list[list[str]]) -> list[str]:
+def markdown_table(headings: list[str], rows: list[list[str]]) -> list[str]:
+    """Lay out a table as Markdown, columns of numbers to the right.
+
+    Args:
+        headings: Its headings; the first column names the row.
+        rows: Rows of cells.
+
+    Returns:
+        Lines, an empty one at the end.
+
+    Example:
+        >>> markdown_table(["", "mm"], [["a", "1.5"]])
+        ['|  | mm |', '| --- | ---: |', '| a | 1.5 |', '']
+    """
     numeric = [all(_is_number(row[column]) for row in rows) for column in range(len(headings))]
     marks = ["---:" if number and column else "---" for column, number in enumerate(numeric)]
     return [
@@ -283,24 +295,6 @@ def _markdown_table(headings: list[str], rows: list[list[str]]) -> list[str]:
 
 def _is_number(cell: str) -> bool:
     return not cell or cell.replace(",", "").replace(".", "", 1).lstrip("-").isdigit()
-
-
-def _standing(measured: Measurements, sequences: PoseSequences) -> np.ndarray:
-    """Choose a true pose to draw on: somebody upright, whose joints do not hide each other."""
-    from keras_seal.visualization.evaluation import facing
-
-    # The distances of all pairs of joints are looked at: fewer poses where there are many.
-    count = int(np.clip(_MOST_PAIRS // measured.skeleton.num_joints**2, 10, 500))
-    rows = np.unique(np.linspace(0, len(measured) - 1, count).astype(int))
-    poses = sequences.poses[measured.frames[rows]].astype("float64")
-    seen = facing(poses, measured.skeleton)[..., :2]
-    distances = np.linalg.norm(seen[:, :, None] - seen[:, None], axis=-1)
-    distances[:, *np.diag_indices(seen.shape[1])] = np.inf
-    # Those that lie closest together decide.
-    crowded = np.sort(distances.min(axis=-1), axis=-1)[:, : max(1, seen.shape[1] // 3)]
-    heights = np.ptp(seen[..., 1], axis=1)
-    upright = heights >= 0.85 * np.quantile(heights, 0.9)
-    return poses[int(np.where(upright, crowded.mean(axis=-1), -1.0).argmax())]
 
 
 def _distribution(measured: Measurements) -> Any:

@@ -413,9 +413,25 @@ def build_callbacks(
     """
     skeleton, wanted, built = build_skeleton(recipe), recipe.callbacks, []
     if wanted.energy_monitor and recipe.loss_net is not None:
-        built.append(callbacks.EnergyMonitor(held_out, skeleton, logs / "energy.csv"))
+        built.append(
+            callbacks.EnergyMonitor(
+                held_out,
+                skeleton,
+                logs / "energy.csv",
+                plots=plots if wanted.energy_plots else None,
+                plot_every=wanted.energy_plots or 1,
+                tensorboard_dir=tensorboard if wanted.tensorboard else None,
+            )
+        )
     if wanted.limb_lengths:
-        built.append(callbacks.LimbLengthLogger(held_out, skeleton, logs / "limb_lengths.csv"))
+        built.append(
+            callbacks.LimbLengthLogger(
+                held_out,
+                skeleton,
+                logs / "limb_lengths.csv",
+                plot=plots / "bone_length_drift.png",
+            )
+        )
     if wanted.pose_plots.every:
         built.append(
             callbacks.PosePlotter(
@@ -425,6 +441,7 @@ def build_callbacks(
                 every=wanted.pose_plots.every,
                 samples=wanted.pose_plots.poses,
                 tensorboard_dir=tensorboard if wanted.tensorboard else None,
+                gif=wanted.pose_plots.gif,
             )
         )
     return built

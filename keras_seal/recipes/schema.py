@@ -509,6 +509,8 @@ class PosePlots(Section):
     """Epochs from one picture to the next; 0 for none."""
     poses: int = Field(default=4, ge=1)
     """Poses a picture."""
+    gif: bool = True
+    """Whether the pictures are put together when training ends."""
 
 
 class Callbacks(Section):
@@ -517,8 +519,10 @@ class Callbacks(Section):
     pose_plots: PosePlots = PosePlots()
     energy_monitor: bool = True
     """Whether the health of the two-network game is followed (needs a loss-net)."""
+    energy_plots: int = Field(default=5, ge=0)
+    """Epochs from one picture of that health to the next; 0 for none. Needs energy_monitor."""
     limb_lengths: bool = False
-    """Whether predicted against true limb lengths are logged every epoch."""
+    """Whether predicted against true bone lengths are logged every epoch, and drawn at the end."""
     tensorboard: bool = True
     """Whether logs are written for TensorBoard as well."""
 

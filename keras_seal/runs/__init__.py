@@ -11,6 +11,7 @@ from keras_seal.runs.folder import RunFolder
 if TYPE_CHECKING:
     from keras_seal.runs.callbacks import RunFailedError
     from keras_seal.runs.evaluation import evaluate, evaluate_split, lift
+    from keras_seal.runs.explaining import explain
     from keras_seal.runs.training import resume, start
 
 # These need Keras, and load with the first use.
@@ -18,6 +19,7 @@ _LATER = {
     "RunFailedError": "callbacks",
     "evaluate": "evaluation",
     "evaluate_split": "evaluation",
+    "explain": "explaining",
     "lift": "evaluation",
     "resume": "training",
     "start": "training",
@@ -30,6 +32,7 @@ __all__ = [
     "RunFolder",
     "evaluate",
     "evaluate_split",
+    "explain",
     "lift",
     "resume",
     "start",

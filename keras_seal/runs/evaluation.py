@@ -212,7 +212,7 @@ def evaluate(
     if isinstance(on, Wild) and overrides:
         raise UserError("A detector's file has no recipe whose keys could be changed.")
     recipe = folder.recipe
-    data = _data_recipe(folder, on, overrides)
+    data = data_recipe(folder, on, overrides)
     skeleton = building.build_skeleton(recipe)
     usual = _usual(recipe, data, on)
     name = protocol or usual
@@ -229,7 +229,7 @@ def evaluate(
         sequences = building.build_splits(data, cache_dir).parts[split]
     with without_tensorflow_chatter():
         pose_net = keras.models.load_model(folder.pose_net, compile=False)
-    seen = _for_net(sequences, skeleton, pose_net.input_shape[-1])
+    seen = for_net(sequences, skeleton, pose_net.input_shape[-1])
     poses = lift(pose_net, seen, recipe.data.frame_stride, recipe.data.batch_size, flip=flip)
     where = _folder_name(split, name, usual, on, flip)
     target = folder.path / "evaluation" / where if out is None else Path(out)
@@ -252,9 +252,19 @@ def evaluate(
     return {"title": title, **facts, **scores.to_dict()}
 
 
-def _data_recipe(
+def data_recipe(
     folder: RunFolder, on: str | Path | Wild | None, overrides: Sequence[str]
 ) -> Recipe:
+    """Load the recipe whose data a run is asked about.
+
+    Args:
+        folder: The run.
+        on: Another recipe; the run's own by default, and for a detector's file.
+        overrides: Changes of it.
+
+    Returns:
+        The recipe.
+    """
     if on is None or isinstance(on, Wild):
         return recipes.load(folder.recipe_file, overrides)
     return recipes.load(on, overrides)
@@ -284,8 +294,20 @@ def _read_wild(wild: Wild, skeleton: Skeleton) -> PoseSequences:
     return evaluation.from_keypoint_file(file, wild.image_size)
 
 
-def _for_net(sequences: PoseSequences, skeleton: Skeleton, channels: int) -> PoseSequences:
-    """Give the pose-net keypoints as it knows them: its joints, and its channels."""
+def for_net(sequences: PoseSequences, skeleton: Skeleton, channels: int) -> PoseSequences:
+    """Give a pose-net sequences as it knows them: its joints, and its channels.
+
+    Args:
+        sequences: The sequences.
+        skeleton: The pose-net's skeleton.
+        channels: Channels of its keypoints.
+
+    Returns:
+        The sequences, mapped where their skeleton is another one.
+
+    Raises:
+        UserError: There is no joint map.
+    """
     if sequences.skeleton.joints != skeleton.joints:
         sequences = evaluation.map_sequences(
             sequences, joint_maps.find(sequences.skeleton, skeleton)

@@ -233,6 +233,11 @@ class Skeleton:
         """`(parent, child)` joint indices of every bone, ordered by child."""
         return tuple((parent, child) for child, parent in enumerate(self.parents) if parent >= 0)
 
+    @property
+    def bone_names(self) -> tuple[str, ...]:
+        """Names of the bones, by their joints: `"left_hip-left_knee"`."""
+        return tuple(f"{self.joints[parent]}-{self.joints[child]}" for parent, child in self.bones)
+
     @cached_property
     def topological_order(self) -> tuple[int, ...]:
         """All joint indices, every parent before its children (breadth first)."""

@@ -124,7 +124,7 @@ def training_curves(
 
 def _columns(history: Any) -> dict[str, np.ndarray]:
     if not isinstance(history, Mapping):
-        history = _read(Path(history))
+        history = read_table(history)
     columns = {name: np.asarray(values, "float64") for name, values in history.items()}
     lengths = {name: column.shape for name, column in columns.items()}
     if not columns or any(len(shape) != 1 or not shape[0] for shape in lengths.values()):
@@ -134,7 +134,20 @@ def _columns(history: Any) -> dict[str, np.ndarray]:
     return columns
 
 
-def _read(path: Path) -> dict[str, list[float]]:
+def read_table(path: str | os.PathLike[str]) -> dict[str, list[float]]:
+    """Read a CSV file of numbers.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Numbers by column; NaN where a cell holds none.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it holds no row.
+    """
+    path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"There is no history at '{path}'.")
     with path.open(newline="", encoding="utf-8") as file:

@@ -20,17 +20,21 @@ _SCALE = "YlOrRd"
 # Light yellow would not show on white.
 _SCALE_START = 0.18
 _FARTHEST = 300.0
+_MOST_PAIRS = 150_000
 _PAIR_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#B8860B", "#56B4E9", "#7A5CB8")
 
 
-def joint_error_figure(errors: Any, pose: Any, skeleton: Any, *, titles: Sequence[str]) -> Figure:
+def joint_error_figure(
+    errors: Any, pose: Any, skeleton: Any, *, titles: Sequence[str], unit: str = "mm"
+) -> Figure:
     """Draw each joint's error on the skeleton, as the colour and the size of a dot.
 
     Args:
-        errors: Mean errors `(panels, joints)`, millimetres.
+        errors: Mean errors `(panels, joints)`, or other numbers of at least 0.
         pose: A pose `(joints, 3)` to draw them on, metres, y down; it is turned to the front.
         skeleton: A skeleton, a built-in name, or a path.
         titles: A title for each panel.
+        unit: What the numbers are in.
 
     Returns:
         The figure.
@@ -104,7 +108,7 @@ def joint_error_figure(errors: Any, pose: Any, skeleton: Any, *, titles: Sequenc
         )
         bar.outline.set_visible(False)
         bar.ax.tick_params(colors=style.FAINT_INK, labelsize=style.SMALL_SIZE, length=0)
-        bar.set_label("mm", fontsize=style.SMALL_SIZE, color=style.FAINT_INK)
+        bar.set_label(unit, fontsize=style.SMALL_SIZE, color=style.FAINT_INK)
     return figure
 
 
@@ -451,6 +455,36 @@ def facing(pose: np.ndarray, skeleton: skeletons.Skeleton) -> np.ndarray:
     x, y, z = np.moveaxis(pose, -1, 0)
     cosine, sine = np.cos(angle), np.sin(angle)
     return np.stack([cosine * x + sine * z, y, cosine * z - sine * x], axis=-1)
+
+
+def clearest(poses: np.ndarray, skeleton: skeletons.Skeleton) -> np.ndarray:
+    """Choose a pose to draw on: somebody upright, whose joints do not hide each other.
+
+    Args:
+        poses: `(n, joints, 3)`, metres, y down.
+        skeleton: Their skeleton.
+
+    Returns:
+        One of them, `(joints, 3)` float64.
+
+    Example:
+        >>> import numpy as np
+        >>> poses = np.random.default_rng(0).normal(size=(9, 17, 3))
+        >>> clearest(poses, skeletons.get("human36m_17")).shape
+        (17, 3)
+    """
+    # The distances of all pairs of joints are looked at: fewer poses where there are many.
+    count = int(np.clip(_MOST_PAIRS // skeleton.num_joints**2, 10, 500))
+    rows = np.unique(np.linspace(0, len(poses) - 1, count).astype(int))
+    chosen = poses[rows].astype("float64")
+    seen = facing(chosen, skeleton)[..., :2]
+    distances = np.linalg.norm(seen[:, :, None] - seen[:, None], axis=-1)
+    distances[:, *np.diag_indices(seen.shape[1])] = np.inf
+    # Those that lie closest together decide.
+    crowded = np.sort(distances.min(axis=-1), axis=-1)[:, : max(1, seen.shape[1] // 3)]
+    heights = np.ptp(seen[..., 1], axis=1)
+    upright = heights >= 0.85 * np.quantile(heights, 0.9)
+    return chosen[int(np.where(upright, crowded.mean(axis=-1), -1.0).argmax())]
 
 
 def _labels(ax: Any, x: str, y: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,6 +96,34 @@ def write_gif(
             save_all=True,
             append_images=pictures,
             duration=1000 * step / motion.fps,
+            loop=0,
+        )
+    return path
+
+
+def write_slides(pictures: Sequence[Path], path: Path, *, seconds: float = 0.4) -> Path:
+    """Put pictures of one size together to a GIF that plays them again and again.
+
+    Args:
+        pictures: PNG files, one at least.
+        path: The file; an older one is replaced.
+        seconds: How long each is shown; the last one three times as long.
+
+    Returns:
+        The path.
+    """
+    from PIL import Image
+
+    slides = []
+    for picture in pictures:
+        with Image.open(picture) as opened:
+            slides.append(opened.convert("RGB").quantize(128, dither=Image.Dither.NONE))
+    with files.replacing(path) as unfinished:
+        slides[0].save(
+            unfinished,
+            save_all=True,
+            append_images=slides[1:],
+            duration=[1000 * seconds] * (len(slides) - 1) + [3000 * seconds],
             loop=0,
         )
     return path

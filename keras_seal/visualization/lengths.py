@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -64,6 +65,56 @@ def limb_length_figure(
         _draw_pairs(panels[1], true, predicted, skeleton)
     if title:
         style.add_headline(figure, title, 0.12)
+    return figure
+
+
+def bone_drift_figure(drift: Any, epochs: Sequence[int], skeleton: Any) -> Figure:
+    """Show how far the bones' mean lengths are from the true ones, epoch by epoch.
+
+    Args:
+        drift: Predicted less true mean lengths `(bones, epochs)`, millimetres.
+        epochs: Numbers of the epochs.
+        skeleton: A skeleton, a built-in name, or a path.
+
+    Returns:
+        The figure: blue where bones are too short, red where they are too long.
+
+    Raises:
+        ValueError: If the array does not fit the skeleton and the epochs.
+
+    Example:
+        >>> figure = bone_drift_figure(np.zeros((16, 3)), [1, 2, 3], "human36m_17")
+        >>> len(figure.axes[0].get_yticks())
+        16
+    """
+    skeleton = skeletons.get(skeleton)
+    drift = np.asarray(drift, "float64")
+    if drift.shape != (skeleton.num_bones, len(epochs)):
+        raise ValueError(
+            f"drift has shape {drift.shape}: expected ({skeleton.num_bones}, {len(epochs)}), the "
+            f"bones of '{skeleton.name}' and the epochs."
+        )
+    figure = style.new_figure(7.4, 1.4 + 0.24 * skeleton.num_bones, layout="constrained")
+    ax = figure.subplots()
+    reach = max(float(np.abs(drift).max()), 1.0)
+    shown = ax.imshow(drift, cmap="RdBu_r", vmin=-reach, vmax=reach, aspect="auto")
+    ax.spines[:].set_visible(False)
+    ax.tick_params(colors=style.FAINT_INK, labelsize=style.SMALL_SIZE, length=0)
+    labels = [_readable(name.replace("-", " \N{EN DASH} ")) for name in skeleton.bone_names]
+    ax.set_yticks(range(skeleton.num_bones), labels)
+    places = np.unique(np.linspace(0, len(epochs) - 1, min(len(epochs), 10)).astype(int))
+    ax.set_xticks(places, [str(epochs[place]) for place in places])
+    ax.set_xlabel("epoch", fontsize=style.SMALL_SIZE, color=style.FAINT_INK)
+    ax.set_title(
+        "Mean bone lengths, predicted less true",
+        fontsize=style.TEXT_SIZE,
+        color=style.INK,
+        loc="left",
+    )
+    bar = figure.colorbar(shown, ax=ax)
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(colors=style.FAINT_INK, labelsize=style.SMALL_SIZE, length=0)
+    bar.set_label("mm", fontsize=style.SMALL_SIZE, color=style.FAINT_INK)
     return figure
 
 

@@ -47,7 +47,9 @@ def test_against_a_quadratic_energy_in_closed_form(frames, tmp_path, rng):
     model = SEALPose(linear_pose_net(frames), quadratic_loss_net(), mode="static")
     model.compile(keras.optimizers.SGD(1e-3), loss="mse", energy_weight=0.04)
     path = tmp_path / "energy.csv"
-    monitor = EnergyMonitor((x, y), "human36m_17", path, noise=(10, 35.5), samples=1000)
+    monitor = EnergyMonitor(
+        (x, y), "human36m_17", path, noise=(10, 35.5), samples=1000, plots=tmp_path, plot_every=5
+    )
     history = model.fit(x, y, batch_size=100, epochs=2, verbose=0, callbacks=[monitor]).history
     first, last = rows_of(path)
     assert (first["epoch"], last["epoch"]) == (1, 2)
@@ -68,6 +70,19 @@ def test_against_a_quadratic_energy_in_closed_form(frames, tmp_path, rng):
         expected = STIFFNESS / 2 * 16 * 3 * deviation**2
         np.testing.assert_allclose(last[name], expected, rtol=0.05)
         assert first[name] == last[name]  # the same noise, and this energy does not learn
+    with (tmp_path / "energy_bones.csv").open() as file:
+        bones = list(csv.DictReader(file))
+    assert len(bones) == 2 * 16 and bones[-1]["bone"] == "right_elbow-right_wrist"
+    # Nothing lies further out than the wrist: its bone's force is its own.
+    predicted, downhill = error + y, -STIFFNESS * error[:, :, 16]
+    vector = predicted[:, :, 16] - predicted[:, :, 15]
+    along = (downhill * vector).sum(axis=-1) / np.linalg.norm(vector, axis=-1)
+    across = np.sqrt((downhill**2).sum(axis=-1) - along**2)
+    expected = np.abs(along).mean(), along.mean(), across.mean()
+    got = [float(bones[-1][name]) for name in ("stretch", "longer", "turn")]
+    np.testing.assert_allclose(got, expected, rtol=1e-3, atol=1e-5)
+    # Only the last epoch is drawn: the fifth is never reached.
+    assert [path.name for path in tmp_path.glob("*.png")] == ["energy_epoch_0002.png"]
     for name in ("energy_true", "energy_gap", "ranking_accuracy", "force_ratio", "alignment"):
         np.testing.assert_allclose(
             history[f"held_out_{name}"], [first[name], last[name]], rtol=1e-5, atol=1e-7
@@ -152,7 +167,9 @@ def test_training_goes_the_same_way_with_and_without_callbacks(tmp_path, random_
             return [
                 PosePlotter(training, "human36m_17", folder, samples=1, tensorboard_dir=folder),
                 LimbLengthLogger(validation, "human36m_17", bones, every=2, samples=7),
-                EnergyMonitor(training, "human36m_17", energy, samples=20),
+                EnergyMonitor(
+                    training, "human36m_17", energy, samples=20, plots=folder, plot_every=2
+                ),
             ]
 
         logs = []

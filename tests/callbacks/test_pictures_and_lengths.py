@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 from matplotlib.image import imread
+from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from keras_seal.callbacks import LimbLengthLogger, PosePlotter, event_file
@@ -55,7 +56,7 @@ def test_pictures_go_into_the_folder_and_to_tensorboard(tmp_path, data):
 
     first = plotter()
     train(first, Offset(*data), 3)
-    names = sorted(path.name for path in (tmp_path / "plots").iterdir())
+    names = sorted(path.name for path in (tmp_path / "plots").glob("*.png"))
     assert names == [f"epoch_000{epoch}.png" for epoch in (1, 2, 3)]
     pictures = [imread(tmp_path / "plots" / name) for name in names]
     for picture in pictures:
@@ -65,6 +66,8 @@ def test_pictures_go_into_the_folder_and_to_tensorboard(tmp_path, data):
 
     # Interrupted after the third epoch, and resumed from a checkpoint of the first one.
     train(plotter(), Offset(*data), 3, first=1)
+    with Image.open(tmp_path / "plots" / "poses.gif") as film:
+        assert film.n_frames == 4 and film.size == pictures[0].shape[1::-1]
     events = EventAccumulator(str(tmp_path / "tb" / "poses"), size_guidance={"images": 0})
     events.Reload()
     assert events.Tags()["images"] == ["poses"]
@@ -78,7 +81,7 @@ def test_pictures_go_into_the_folder_and_to_tensorboard(tmp_path, data):
 
 
 def test_the_same_samples_are_drawn_at_each_epoch(tmp_path, data):
-    plotter = PosePlotter(data, "human36m_17", tmp_path, every=2, samples=3)
+    plotter = PosePlotter(data, "human36m_17", tmp_path, every=2, samples=3, gif=False)
     train(plotter, Offset(*data), 3)
     np.testing.assert_array_equal(plotter.poses, data[1][[1, 4, 7]])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["epoch_0002.png", "epoch_0003.png"]
@@ -145,8 +148,9 @@ def test_bone_lengths_against_plain_numpy(tmp_path, data):
     )
     # Resumed from the first epoch: the same file, no epoch twice.
     before = path.read_text()
-    train(LimbLengthLogger(data, "human36m_17", path), model, 1, first=1)
-    assert path.read_text() == before
+    plot = tmp_path / "drift.png"
+    train(LimbLengthLogger(data, "human36m_17", path, plot=plot), model, 1, first=1)
+    assert path.read_text() == before and imread(plot).ndim == 3
 
 
 def test_a_skeleton_without_sides_has_no_asymmetry(tmp_path, rng):

@@ -26,7 +26,7 @@ data:
 pose_net: {name: SimpleBaseline, options: {units: 8, num_stages: 1}}
 loss_net: {name: MLPLossNet, options: {units: 8, num_stages: 1}}
 training: {epochs: 2, deterministic: false}  # it would hold for the whole test process
-callbacks: {pose_plots: {every: 0}}
+callbacks: {pose_plots: {every: 0}, energy_plots: 0}
 """
 
 

@@ -25,7 +25,7 @@ training:
   deterministic: false  # it would hold for the whole test process
   optimizer: {learning_rate: {schedule: cosine, initial: 1e-2}}
 evaluation: {metrics: [mpjpe, lse]}
-callbacks: {pose_plots: {every: 0}}
+callbacks: {pose_plots: {every: 0}, energy_plots: 0}
 """
 
 

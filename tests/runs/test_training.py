@@ -233,7 +233,8 @@ def test_a_baseline_of_many_frames_with_all_callbacks(start):
     log = folder.log.read_text()
     assert "energy" not in log and "val_mpjve" in log
     assert json.loads(folder.metrics.read_text())["test"]["frames"] == 60
-    assert {"epoch_0001.png", "epoch_0002.png"} <= {path.name for path in folder.plots.iterdir()}
+    pictures = {path.name for path in folder.plots.iterdir()}
+    assert {"epoch_0001.png", "epoch_0002.png", "poses.gif", "bone_length_drift.png"} <= pictures
     assert len((folder.log.parent / "limb_lengths.csv").read_text().splitlines()) == 1 + 2 * 16
     assert not folder.tensorboard.exists()
     assert any("epoch 2/2" in line for line in said)
