@@ -19,7 +19,7 @@ _FOLLOWED = ("energy_true", "energy_pred", "energy_gap", "ranking_accuracy", "fo
              "alignment")  # fmt: skip
 # Above which a loss-net counts as having learnt the structure.
 _HEALTHY_AUROC, _HEALTHY_DESCENT = 0.95, 0.3
-_JUDGED = ("scaled_bones", "joint_noise", "rotated_bones", "swapped_sides")
+_JUDGED = ("scaled_bones", "joint_noise", "swapped_sides")
 _ENERGY_ABOVE = (
     "what is correlated is the energy above that of the true pose; 1 rises always together, 0 says "
     "nothing"
@@ -312,13 +312,14 @@ def _tendency(longer: float, size: float) -> str:
 
 
 def _number(value: float, digits: int = 3) -> str:
-    return f"{value:.{digits}f}" if np.isfinite(value) else "\N{EN DASH}"
+    # Adding 0 turns -0.0 to 0.0.
+    return f"{round(value, digits) + 0.0:.{digits}f}" if np.isfinite(value) else "\N{EN DASH}"
 
 
 def _interval(estimate: Estimate, digits: int = 3) -> str:
     if not np.isfinite(estimate.low):
         return ""
-    return f"({estimate.low:.{digits}f} to {estimate.high:.{digits}f})"
+    return f"({_number(estimate.low, digits)} to {_number(estimate.high, digits)})"
 
 
 def _without_nan(columns: Mapping[str, Sequence[float]]) -> dict[str, list[float | None]]:

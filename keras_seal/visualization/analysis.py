@@ -36,16 +36,19 @@ def energy_curves_figure(curves: Mapping[str, Curve]) -> Figure:
     ):
         style.plain_axes(ax)
         low, middle, high = curve.excess
-        ax.fill_between(curve.sizes, low, high, color=style.LEFT, alpha=0.15, linewidth=0)
-        ax.plot(curve.sizes, middle, color=style.LEFT, linewidth=2, marker="o", markersize=4)
+        # Sizes double from one to the next: they stand at equal distances.
+        places = np.arange(len(curve.sizes))
+        ax.fill_between(places, low, high, color=style.LEFT, alpha=0.15, linewidth=0)
+        ax.plot(places, middle, color=style.LEFT, linewidth=2, marker="o", markersize=4)
         ax.axhline(0.0, color=style.FAINT_INK, linewidth=1, linestyle=(0, (4, 3)))
-        for size, value, share in zip(curve.sizes[1:], middle[1:], curve.above, strict=True):
+        ax.set_xticks(places, [f"{size:g}" for size in curve.sizes])
+        for place, value, share in zip(places[1:], middle[1:], curve.above, strict=True):
             ax.annotate(
                 f"{100 * share:.0f} %",
-                (size, value),
+                (place, value),
                 xytext=(0, 7),
                 textcoords="offset points",
-                ha="right",
+                ha="center",
                 fontsize=style.SMALL_SIZE - 1,
                 color=style.INK,
             )
@@ -105,7 +108,7 @@ def descent_figure(descent: Descent) -> Figure:
         style.plain_axes(ax)
         ax.plot(values, color=style.LEFT, linewidth=2)
         _labels(ax, "step", name)
-    left.set_ylim(bottom=0.0)
+    left.set_ylim(0.0, 1.08 * max(float(descent.distances.max()), 1e-9))
     right.axhline(
         descent.true_energy,
         color=style.TRUTH,
@@ -345,12 +348,18 @@ def draw_bone_values(
     ax.add_collection(lines)
     if few:
         for (start, end), value in zip(segments, values, strict=True):
-            x, y = (start + end) / 2
+            # Beside the bone: to the right of an upright one, above a level one. Points are y down.
+            right, down = (end - start) / max(float(np.linalg.norm(end - start)), 1e-9)
+            beside = np.array([-down, -right])
+            beside *= (
+                1.0 if (beside[0] > 0.5 or (abs(beside[0]) <= 0.5 and beside[1] > 0)) else -1.0
+            )
             ax.annotate(
                 f"{value:.1f}",
-                (x, y),
-                xytext=(9, 0),
+                (start + end) / 2,
+                xytext=tuple(15 * beside),
                 textcoords="offset points",
+                ha="center",
                 va="center",
                 fontsize=style.SMALL_SIZE - 1,
                 color=style.INK,

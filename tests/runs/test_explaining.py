@@ -23,7 +23,7 @@ def test_explain(reference, cache_dir, tmp_path, monkeypatch):
     assert result.exit_code == 0 and "alignment of its pull" in result.output
     folder = reference.path / "explanation" / "test"
     found = json.loads((folder / "explanation.json").read_text())
-    assert found["poses"] == 20 and found["sequences"] == 2
+    assert found["poses"] == 20 and found["sequences"] == 4
     assert set(found["correlations"]["metrics"]) == {
         "lse",
         "bsle",
@@ -38,7 +38,7 @@ def test_explain(reference, cache_dir, tmp_path, monkeypatch):
     page = (folder / "explanation.html").read_text()
     # MLP loss-nets have no attention to draw.
     assert page.count("<svg") == 7 and "nan" not in re.sub(r"<svg.*?</svg>", "", page, flags=re.S)
-    assert not re.search(r'(?:src|href)="(?!#)', page)
+    assert not re.search(r'(?:src|href)="(?!#|data:)', page)
     text = (folder / "explanation.md").read_text()
     assert "| alignment of its pull with the error |" in text
 
