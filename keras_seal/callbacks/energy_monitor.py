@@ -195,8 +195,8 @@ class EnergyMonitor(HeldOutCallback):
 
     def _draw(self, epoch: int, plots: Path, seen: _Seen, bones: np.ndarray) -> None:
         found = landscape(
-            lambda poses: self.by_batches(
-                self.model.energy, self.keypoints[: len(poses)], poses.astype("float32")
+            lambda rows, poses: self.by_batches(
+                self.model.energy, self.keypoints[rows], poses.astype("float32")
             ),
             self.poses[:_PLANE_SAMPLES],
             seen.predicted[:_PLANE_SAMPLES],
