@@ -219,6 +219,8 @@ def energy_health_figure(
     Returns:
         The figure.
     """
+    from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
+
     skeleton = skeletons.get(skeleton)
     figure = style.new_figure(12.6, 7.6)
     figure.set_layout_engine("constrained", rect=(0, 0, 1, 0.93), w_pad=0.1, h_pad=0.1)
@@ -226,8 +228,9 @@ def energy_health_figure(
     style.add_headline(figure, title, 0.15)
     draw_landscape(figure, panels[0, 0], landscape)
     draw_alignment(panels[0, 1], cosines)
-    draw_bone_values(figure, panels[0, 2], np.asarray(bones, "float64"), pose, skeleton, "%")
-    _title(panels[0, 2], "Where it pulls: share of the force on each bone")
+    bones = np.asarray(bones, "float64")
+    draw_bone_values(figure, panels[0, 2], bones, pose, skeleton, "% of the force", labels=False)
+    _title(panels[0, 2], "Bones that are penalised")
     forces = np.asarray(forces, "float64")
     ax = panels[1, 0]
     style.plain_axes(ax)
@@ -237,6 +240,9 @@ def energy_health_figure(
         bins = np.logspace(low - 0.05, high + 0.05, 41)
         ax.hist(positive, bins, color=style.LEFT, alpha=0.7)
         ax.set_xscale("log")
+        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        ax.xaxis.set_minor_formatter(NullFormatter())
         ax.axvline(np.median(positive), color=style.INK, linewidth=1.2)
     _title(ax, "Force ratio of each sample")
     _labels(ax, "pull of the energy over that of the pose loss", "samples")
@@ -249,6 +255,7 @@ def energy_health_figure(
         ax.plot(
             epochs["epoch"], epochs[name], color=style.LEFT, linewidth=2, marker="o", markersize=3
         )
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6, min_n_ticks=1))
         _title(ax, heading)
         _labels(ax, "epoch", "")
     return figure
@@ -305,7 +312,14 @@ def draw_landscape(figure: Any, ax: Any, found: Landscape) -> None:
 
 
 def draw_bone_values(
-    figure: Any, ax: Any, values: np.ndarray, pose: Any, skeleton: skeletons.Skeleton, unit: str
+    figure: Any,
+    ax: Any,
+    values: np.ndarray,
+    pose: Any,
+    skeleton: skeletons.Skeleton,
+    unit: str,
+    *,
+    labels: bool = True,
 ) -> None:
     """Draw a number of each bone on the skeleton.
 
@@ -316,6 +330,7 @@ def draw_bone_values(
         pose: `(joints, 3)`, metres, y down.
         skeleton: Its skeleton.
         unit: What the numbers are in.
+        labels: Whether the numbers stand beside the bones, as far as there are not too many.
     """
     from matplotlib import colormaps
     from matplotlib.collections import LineCollection
@@ -346,7 +361,7 @@ def draw_bone_values(
     lines.set_array(values)
     ax.add_collection(outline)
     ax.add_collection(lines)
-    if few:
+    if few and labels:
         for (start, end), value in zip(segments, values, strict=True):
             # Beside the bone: to the right of an upright one, above a level one. Points are y down.
             right, down = (end - start) / max(float(np.linalg.norm(end - start)), 1e-9)
