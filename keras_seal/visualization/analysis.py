@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from keras_seal.analysis import Curve, Descent, Landscape, Ranking
 
-_BINS = np.linspace(-1.0, 1.0, 41)
 _SCALE, _SCALE_START = "YlOrRd", 0.18
 
 
@@ -270,10 +269,10 @@ def draw_alignment(ax: Any, cosines: Any) -> None:
     """
     cosines = np.ravel(np.asarray(cosines, "float64"))
     style.plain_axes(ax)
-    ax.hist(cosines, _BINS, color=style.LEFT, alpha=0.7)
     ax.axvline(0.0, color=style.FAINT_INK, linewidth=1, linestyle=(0, (4, 3)))
     ax.axvline(cosines.mean(), color=style.INK, linewidth=1.4)
     reach = min(1.0, max(0.25, 1.2 * float(np.abs(cosines).max())))
+    ax.hist(cosines, np.linspace(-reach, reach, 41), color=style.LEFT, alpha=0.7)
     ax.set_xlim(-reach, reach)
     _title(ax, f"Alignment with the error: mean {cosines.mean():.3f}")
     _labels(ax, "cosine of the pull and the way to the truth (0: chance)", "poses")
