@@ -362,12 +362,11 @@ def draw_bone_values(
     ax.add_collection(lines)
     if few and labels:
         for (start, end), value in zip(segments, values, strict=True):
-            # Beside the bone: to the right of an upright one, above a level one. Points are y down.
+            # To the right of an upright bone, below a level one, where others seldom are.
             right, down = (end - start) / max(float(np.linalg.norm(end - start)), 1e-9)
             beside = np.array([-down, -right])
-            beside *= (
-                1.0 if (beside[0] > 0.5 or (abs(beside[0]) <= 0.5 and beside[1] > 0)) else -1.0
-            )
+            points_there = beside[0] > 0 if abs(beside[0]) > 0.5 else beside[1] < 0
+            beside = beside if points_there else -beside
             ax.annotate(
                 f"{value:.1f}",
                 (start + end) / 2,
