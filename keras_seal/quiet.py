@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 _CHATTER = re.compile(
     rb"[IWE]\d{4} [\d:.]+ +\d+ |WARNING: All log messages before absl"
-    rb"|To enable the following instructions:"
+    rb"|To enable the following instructions:|INFO: Created TensorFlow Lite"
 )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+import keras_seal.training  # noqa: F401 (a file with both nets names its class)
 from keras_seal import data, loss_nets, pose_nets, skeletons
 from keras_seal.errors import UserError
 from keras_seal.quiet import without_tensorflow_chatter
