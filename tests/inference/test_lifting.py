@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_seal import pose_nets
+from keras_seal import data, geometry, pose_nets
 from keras_seal.data import PoseSequences
 from keras_seal.errors import UserError
 from keras_seal.inference import Lifter
@@ -148,3 +148,19 @@ def test_nets_that_are_no_lifters_are_refused(tmp_path, copier, rng):
     with pytest.raises(UserError, match="holds no pose-net, but a LossNet"):
         Lifter(loss_nets.MLPLossNet("human36m_17", units=8, num_stages=1))
     assert keras.backend.backend()
+
+
+def test_the_bundled_lifter_lifts_people_it_never_saw(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    people = data.sources.get("synthetic")(
+        frames=200, validation_frames=50, test_frames=400, test_subjects=4, seed=91
+    )
+    test = people.load().test
+    truth = geometry.root_relative(test.poses, test.skeleton)
+    poses = Lifter("lifter")(test.keypoints)
+    errors = [np.linalg.norm(p - truth, axis=-1).mean() for p in (poses, truth.mean(axis=0))]
+    assert errors[0] < 0.5 * errors[1], errors
+    # A file of that name is what is meant where there is one.
+    (tmp_path / "lifter").mkdir()
+    with pytest.raises(UserError, match="lifter"):
+        Lifter("lifter")
