@@ -31,7 +31,7 @@ class PixelsToScreen(layers.Layer):
         >>> from keras_seal.skeletons import joint_maps
         >>> layer = PixelsToScreen(joint_maps.find("coco_17", "human36m_17"))
         >>> screen = layer([500 * ops.ones((1, 1, 17, 2)), ops.convert_to_tensor([[1000., 600.]])])
-        >>> ops.convert_to_numpy(screen)[0, 0, 0].round(3).tolist()
+        >>> [round(float(value), 3) for value in screen[0, 0, 0]]
         [0.0, 0.4]
     """
 
