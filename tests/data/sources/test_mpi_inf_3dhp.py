@@ -872,6 +872,15 @@ ANYTHING = st.recursive(
 )
 
 
+@pytest.mark.parametrize("fps", [np.zeros(0), np.array([25.0, 50.0]), "25", None, 30])
+def test_a_frame_rate_that_is_none_is_told(few, fps, tmp_path):
+    train = copy.deepcopy(published.nested_dictionaries(few, "annot3"))[0]
+    train["S1 Seq1"] = [train["S1 Seq1"][0], fps]
+    np.savez(tmp_path / "a.npz", data=np.array(train, object))
+    with pytest.raises(UserError, match="frame rate other than 25"):
+        list(nested.read_train(tmp_path / "a.npz", ["S1"], [0]))
+
+
 @given(data=st.data())
 @settings(max_examples=100)
 @pytest.mark.filterwarnings("ignore")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,8 @@ def read_train(path: Path, subjects: Sequence[str], cameras: Sequence[int]) -> I
                 "file."
             )
         views, fps = content
-        if not isinstance(views, dict) or fps not in _FRAME_RATES:
+        # An array would be compared number by number.
+        if not isinstance(views, dict) or not isinstance(fps, Real) or fps not in _FRAME_RATES:
             raise UserError(
                 f"'{path}': '{name}' has no dictionary of cameras, or a frame rate other than 25 "
                 "and 50. Use the published file."
