@@ -59,6 +59,8 @@ def study(folder, cache_dir):
                 stdout=said,
                 stderr=subprocess.STDOUT,
                 env=environment,
+                # Whoever runs the tests in the background has them ignore it, and their children.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )
 
     return start
