@@ -1,18 +1,27 @@
-"""Compare JointFormer and LargeSimpleBaseline with H3WB's public repository.
+"""Compare JointFormer and both SimpleBaselines of H3WB with its public repository.
 
 python benchmarks/parity/joint_former.py --repo CHECKOUT    # at commit 0713f74
 
 Both stages of JointFormer for 17 and for 133 joints, the coarse one alone as well; weights that
-the last pose does not depend on are counted (`never_used`): ours has none of them.
+the last pose does not depend on are counted (`never_used`): ours has none of them. The smaller
+SimpleBaseline is for 133 joints only, and makes its dropout while it runs, hence drops in
+evaluation too: its dropout is taken out here.
 """
 
 from __future__ import annotations
+
+import types
 
 import torch
 from comparing import arguments, compare, imports_from, randomize
 
 from keras_seal import pose_nets, skeletons
-from keras_seal.interop import joint_former, large_simple_baseline
+from keras_seal.interop import joint_former, large_simple_baseline, simple_baseline
+
+
+def without(p: float) -> torch.nn.Module:
+    """Stand in for a dropout layer."""
+    return torch.nn.Identity()
 
 
 class Stages(torch.nn.Module):
@@ -47,6 +56,7 @@ def main() -> None:
     with imports_from(arguments(__doc__).repo, ("models",)) as load:
         jointformer = load("models.Jointformer")
         large = load("models.LargeSimpleBaseline").model_LargeSimpleBaseline
+        plain = load("models.SimpleBaseline")
     for skeleton, preset in (("human36m_17", "joint_former"), ("h3wb_133", "joint_former_h3wb")):
         joints = skeletons.get(skeleton).num_joints
         for seed in range(3 if joints == 17 else 1):
@@ -72,6 +82,18 @@ def main() -> None:
                 return module(x.flatten(0, 1).flatten(1)).reshape(*x.shape[:3], 3)
 
             compare(preset, net, large_simple_baseline, module, call, joints=joints)
+    without_dropout = types.SimpleNamespace(**{**vars(torch.nn), "Dropout": without})
+    plain.nn = without_dropout
+    original = plain.model_A_simple_yet_effective_baseline_for_3d_human_pose_estimation
+    for frames in (1, 3):
+        module = randomize(original(), spread=0.5).eval()
+        preset = "simple_baseline_h3wb"
+        net = pose_nets.from_preset(preset, "h3wb_133", num_frames=frames)
+
+        def call_plain(x: torch.Tensor, module: torch.nn.Module = module) -> torch.Tensor:
+            return module(x.flatten(0, 1).flatten(1)).reshape(*x.shape[:3], 3)
+
+        compare(preset, net, simple_baseline, module, call_plain, joints=133)
 
 
 if __name__ == "__main__":

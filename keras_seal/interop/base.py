@@ -6,7 +6,9 @@ read off names and shapes), `targets(net)` (where each name goes) and `IGNORED` 
 out, with the reason). Where published weights come in several files, `join(parts)` makes one state
 dict of theirs; where coordinates are standardised, `with_statistics(state_dict, arrays)` folds in
 the arrays that `STATISTICS` names; where `IMAGE_SPACE` is true, the weights say positions in the
-image, and the net is put into an `ImageSpaceAdapter`. The functions here are the words it uses.
+image, and the net is put into an `ImageSpaceAdapter`; where several repositories published weights
+of the net, `origin(shapes)` tells the licence and the units of those at hand. The functions here
+are the words it uses.
 """
 
 from __future__ import annotations

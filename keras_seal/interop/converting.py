@@ -109,7 +109,11 @@ def convert(
             "statistics": Path(statistics).name,
             "statistics_sha256": files.sha256(statistics),
         }
-    found = converter.infer_config({key: array.shape for key, array in tensors.items()})
+    shapes = {key: array.shape for key, array in tensors.items()}
+    found = converter.infer_config(shapes)
+    licence, normalisation = converter.LICENCE, converter.NORMALISATION
+    if hasattr(converter, "origin"):
+        licence, normalisation = converter.origin(shapes)
     options = dict(options or {})
     scale = _scale(options) if getattr(converter, "IMAGE_SPACE", False) else None
     arguments = {**preset, **found, **options}
@@ -120,8 +124,8 @@ def convert(
         "file": ", ".join(Path(each).name for each in paths),
         "sha256": ", ".join(files.sha256(each) for each in paths),
         **origin,
-        "licence": converter.LICENCE,
-        "normalisation": _units(converter.NORMALISATION, scale),
+        "licence": licence,
+        "normalisation": _units(normalisation, scale),
         "skeleton": arguments["skeleton"].name,
         **{
             f"checkpoint_{fact}": value

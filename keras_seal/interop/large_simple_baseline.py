@@ -5,14 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from keras_seal.interop import base
-from keras_seal.interop.shapes import Shapes, count, published_skeleton, shape_of
+from keras_seal.interop.shapes import SCALED_BY_AUTHORS, Shapes, count, published_skeleton, shape_of
 
 NAME = "LargeSimpleBaseline"
 LICENCE = "MIT (H3WB's repository)"
-NORMALISATION = (
-    "keypoints and poses: scaled by the authors in a way that the repository does not tell; the"
-    " poses of published weights are not in metres"
-)
+NORMALISATION = SCALED_BY_AUTHORS
 IGNORED: dict[str, str] = {}
 
 

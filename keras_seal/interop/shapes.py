@@ -15,6 +15,12 @@ METRES = (
     " space, relative to the root"
 )
 
+# What H3WB's two multilayer perceptrons take and give, as far as is known.
+SCALED_BY_AUTHORS = (
+    "keypoints and poses: scaled by the authors in a way that the repository does not tell; the"
+    " poses of published weights are not in metres"
+)
+
 # The skeletons that the published checkpoints are for.
 _BY_JOINTS = {16: "human36m_16", 17: "human36m_17", 133: "h3wb_133"}
 

@@ -1,6 +1,6 @@
-"""Checkpoints of SimpleBaseline: of SemGCN's repository and of 3d_pose_baseline_pytorch.
+"""Checkpoints of SimpleBaseline: of SemGCN's repository, 3d_pose_baseline_pytorch and H3WB's.
 
-The two have the same names and different units.
+The first two have the same names and different units.
 
 - SemGCN's repository: 16 joints, keypoints in [-1, 1], metres. They load as they are.
 - 3d_pose_baseline_pytorch: 16 keypoints and 16 of 17 joints (no root), every coordinate
@@ -9,8 +9,11 @@ The two have the same names and different units.
   works in metres. `to_metres` folds them into the first and the last matrix, exactly (and
   `keras-seal convert --statistics FILE.npz` calls it); weights that did not go through it are
   refused.
+- H3WB's repository: other names, 133 joints, all of them predicted, no normalisation in the first
+  block; what its units are is not known.
 
-In both, the root is not predicted but put at zero: its row of the last matrix becomes zero.
+In the first two, the root is not predicted but put at zero: its row of the last matrix becomes
+zero.
 """
 
 from __future__ import annotations
@@ -24,10 +27,17 @@ import numpy as np
 from keras_seal import skeletons
 from keras_seal.errors import UserError
 from keras_seal.interop import base
-from keras_seal.interop.shapes import METRES, Shapes, count, published_skeleton, shape_of
+from keras_seal.interop.shapes import (
+    METRES,
+    SCALED_BY_AUTHORS,
+    Shapes,
+    count,
+    published_skeleton,
+    shape_of,
+)
 
 NAME = "SimpleBaseline"
-LICENCE = "MIT or Apache-2.0 (of 3d_pose_baseline_pytorch and SemGCN, in that order)"
+LICENCE = "Apache-2.0 (SemGCN's repository)"
 NORMALISATION = METRES
 IGNORED: dict[str, str] = {}
 # Of a file with statistics: as `Standardization` describes them.
@@ -148,6 +158,22 @@ def with_statistics(
     return to_metres(state_dict, Standardization(**others, image_size=(width, height)))
 
 
+def origin(shapes: Shapes) -> tuple[str, str]:
+    """Tell the licence and the units of weights, which three repositories published.
+
+    Args:
+        shapes: Shape by name, without `module.`.
+
+    Returns:
+        What stands for `LICENCE` and for `NORMALISATION`.
+    """
+    if _of_h3wb(shapes):
+        return "MIT (H3WB's repository)", SCALED_BY_AUTHORS
+    if f"{_METRES}w1.weight" in shapes:
+        return "MIT (3d_pose_baseline_pytorch)", METRES
+    return LICENCE, NORMALISATION
+
+
 def infer_config(shapes: Shapes) -> dict[str, Any]:
     """Read the constructor arguments off a state dict.
 
@@ -167,6 +193,17 @@ def infer_config(shapes: Shapes) -> dict[str, Any]:
             " trained with are not among them: give those along with --statistics, or fold them"
             " in first with keras_seal.interop.simple_baseline.to_metres."
         )
+    if _of_h3wb(shapes):
+        units, inputs = shape_of(shapes, "upscale.weight", NAME)
+        outputs, _ = shape_of(shapes, "outputlayer.weight", NAME)
+        return {
+            "skeleton": published_skeleton(outputs // 3),
+            "units": units,
+            # Two layers a stage, numbered from 1.
+            "num_stages": max(0, count(shapes, r"fc(\d+)\.") - 1) // 2,
+            "input_channels": inputs // (outputs // 3),
+            "linear_stem": True,
+        }
     prefix = _METRES if f"{_METRES}w1.weight" in shapes else ""
     units, inputs = shape_of(shapes, f"{prefix}w1.weight", NAME)
     outputs, _ = shape_of(shapes, f"{prefix}w2.weight", NAME)
@@ -189,6 +226,10 @@ def targets(net: Any) -> dict[str, base.Target]:
     Returns:
         Target by name.
     """
+    return _h3wb_targets(net) if net.linear_stem else _semgcn_targets(net)
+
+
+def _semgcn_targets(net: Any) -> dict[str, base.Target]:
     joints, root = net.skeleton.num_joints, net.skeleton.root
     folded = net.skeleton.name == "human36m_17"
     prefix = _METRES if folded else ""
@@ -227,6 +268,23 @@ def targets(net: Any) -> dict[str, base.Target]:
             found |= base.dense(net.get_layer(f"{ours}_dense"), f"{theirs}.w{number}")
             found |= base.batch_norm(net.get_layer(f"{ours}_norm"), f"{theirs}.batch_norm{number}")
     return {f"{prefix}{name}": target for name, target in found.items()}
+
+
+def _h3wb_targets(net: Any) -> dict[str, base.Target]:
+    get = net.get_layer
+    found = {
+        **base.dense(get("stem_dense"), "upscale"),
+        **base.dense(get("coordinates"), "outputlayer"),
+    }
+    for stage in range(net.num_stages):
+        for number, half in ((2 * stage + 1, "a"), (2 * stage + 2, "b")):
+            found |= base.dense(get(f"stage_{stage}_{half}_dense"), f"fc{number}")
+            found |= base.batch_norm(get(f"stage_{stage}_{half}_norm"), f"bn{number}")
+    return found
+
+
+def _of_h3wb(shapes: Shapes) -> bool:
+    return "upscale.weight" in shapes and "outputlayer.weight" in shapes
 
 
 def _standardized(shapes: Shapes) -> bool:

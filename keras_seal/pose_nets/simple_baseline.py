@@ -25,13 +25,15 @@ class SimpleBaseline(PoseNet):
     Unlike the original, which standardises every coordinate with statistics of its training set
     and leaves the root out, this net takes keypoints in [-1, 1] and predicts all joints in
     metres, from which the skeleton's origin is subtracted: no statistics to keep, any skeleton.
-    With several frames, each is lifted on its own.
+    With several frames, each is lifted on its own. H3WB's baseline of the same name has a plain
+    dense layer in the first block's place: `linear_stem`.
 
     Args:
         skeleton: The skeleton: a `Skeleton`, its name, a YAML path or a dict.
         units: Width of the hidden layers.
         num_stages: Number of residual stages, two blocks each.
         dropout: Dropout rate after every hidden block.
+        linear_stem: Whether the first block is its dense layer alone.
         input_channels: 2, or 3 with the detector's confidence.
         num_frames: Frames of a window; as many come out.
         dtype: Dtype policy of the layers; the output is float32 whatever it is.
@@ -48,7 +50,8 @@ class SimpleBaseline(PoseNet):
 
     Reference:
         Martinez et al., "A simple yet effective baseline for 3D human pose estimation",
-        ICCV 2017, figure 1.
+        ICCV 2017, figure 1; Zhu et al., "H3WB: Human3.6M 3D WholeBody dataset and benchmark",
+        ICCV 2023, for `linear_stem`.
     """
 
     source = "Martinez et al., ICCV 2017 (arXiv 1705.03098)"
@@ -62,6 +65,17 @@ class SimpleBaseline(PoseNet):
             "description": "2048 units, 3 stages.",
             "config": {"units": 2048, "num_stages": 3, "dropout": 0.5},
         },
+        "simple_baseline_h3wb": {
+            "description": "H3WB's baseline: whole body, no normalisation in the first block.",
+            "published": "125.4 mm pelvis-aligned on H3WB (its dropout stays on when it predicts)",
+            "skeleton": "h3wb_133",
+            "config": {
+                "units": 1024,
+                "num_stages": 2,
+                "dropout": 0.5,
+                "linear_stem": True,
+            },
+        },
     }
 
     def __init__(
@@ -70,6 +84,7 @@ class SimpleBaseline(PoseNet):
         units: int = 1024,
         num_stages: int = 2,
         dropout: float = 0.5,
+        linear_stem: bool = False,
         input_channels: int = 2,
         num_frames: int = 1,
         dtype: Any = None,
@@ -81,10 +96,13 @@ class SimpleBaseline(PoseNet):
         num_stages = check_integer("num_stages", num_stages, minimum=0)
         inputs = keypoints_input(skeleton, num_frames, input_channels)
 
-        def block(x: Any, name: str) -> Any:
-            x = layers.Dense(
+        def dense(x: Any, name: str) -> Any:
+            return layers.Dense(
                 units, kernel_initializer="he_normal", dtype=dtype, name=f"{name}_dense"
             )(x)
+
+        def block(x: Any, name: str) -> Any:
+            x = dense(x, name)
             x = layers.BatchNormalization(
                 momentum=0.9, epsilon=1e-5, dtype=dtype, name=f"{name}_norm"
             )(x)
@@ -93,14 +111,17 @@ class SimpleBaseline(PoseNet):
 
         # Frames are folded into the batch: Keras' dense layers are fastest on two axes.
         x = keras.ops.reshape(inputs, (-1, joints * input_channels))
-        x = block(x, "stem")
+        x = dense(x, "stem") if linear_stem else block(x, "stem")
         for stage in range(num_stages):
             residual = block(x, f"stage_{stage}_a")
             residual = block(residual, f"stage_{stage}_b")
             x = layers.Add(dtype=dtype, name=f"stage_{stage}_add")([x, residual])
         # Metres in half precision would be a few millimetres off: the coordinates are float32.
+        # They start spread as joints are, about 0.2 m: with He's rule, right for the original's
+        # standardised coordinates, they would start metres away.
+        start = keras.initializers.VarianceScaling(0.02)
         x = layers.Dense(
-            joints * 3, kernel_initializer="he_normal", dtype="float32", name="coordinates"
+            joints * 3, kernel_initializer=start, dtype="float32", name="coordinates"
         )(x)
         x = keras.ops.reshape(x, (-1, num_frames, joints, 3))
         outputs = RootRelative(skeleton, dtype="float32", name="pose")(x)
@@ -116,6 +137,7 @@ class SimpleBaseline(PoseNet):
         self.units = units
         self.num_stages = num_stages
         self.dropout = dropout
+        self.linear_stem = linear_stem
         self.input_channels = input_channels
 
     def get_config(self) -> dict[str, Any]:
@@ -124,5 +146,6 @@ class SimpleBaseline(PoseNet):
             "units": self.units,
             "num_stages": self.num_stages,
             "dropout": self.dropout,
+            "linear_stem": self.linear_stem,
             "input_channels": self.input_channels,
         }

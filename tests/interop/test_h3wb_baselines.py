@@ -7,8 +7,8 @@ import pytest
 
 from keras_seal import interop
 from keras_seal.errors import UserError
-from keras_seal.interop import joint_former
-from tests.interop.published import check_conversion, linear, norm
+from keras_seal.interop import joint_former, large_simple_baseline, simple_baseline
+from tests.interop.published import batch_norm, check_conversion, linear, norm
 
 
 def stage(inputs, errors, joints=17, channels=32, blocks=2, inner=64, hidden=64):
@@ -91,6 +91,29 @@ def test_large_simple_baseline(joints):
     skeleton = "human36m_17" if joints == 17 else "h3wb_133"
     expected = {"skeleton": skeleton, "units": units, "num_stages": 3, "input_channels": 2}
     check_conversion("LargeSimpleBaseline", shapes, total, **expected)
+
+
+@pytest.mark.parametrize("joints", [17, 133])
+def test_simple_baseline(joints):
+    units = 64
+    shapes = {**linear("upscale", units, 2 * joints), **linear("outputlayer", 3 * joints, units)}
+    for number in range(1, 5):
+        shapes |= linear(f"fc{number}", units, units) | batch_norm(f"bn{number}", units)
+    statistics = [name for name in shapes if "running" in name or "tracked" in name]
+    total = size({name: shape for name, shape in shapes.items() if name not in statistics})
+    expected = {
+        "skeleton": "human36m_17" if joints == 17 else "h3wb_133",
+        "units": units,
+        "num_stages": 2,
+        "input_channels": 2,
+        "linear_stem": True,
+    }
+    check_conversion("SimpleBaseline", shapes, total, **expected)
+    # Not to be taken for the weights of the nets that have some of these names.
+    assert simple_baseline.origin(shapes) == ("MIT (H3WB's repository)",
+                                              large_simple_baseline.NORMALISATION)  # fmt: skip
+    with pytest.raises(UserError, match="not the weights of a LargeSimpleBaseline"):
+        large_simple_baseline.infer_config(shapes)
 
 
 @pytest.mark.parametrize("name", interop.names())

@@ -1,4 +1,4 @@
-"""JointFormer and LargeSimpleBaseline: the shared check, published sizes, and numpy references."""
+"""JointFormer and both SimpleBaselines of H3WB: shared check, published sizes, numpy references."""
 
 import keras
 import numpy as np
@@ -16,6 +16,7 @@ SMALL = {
         "hidden": 12,
     },
     "LargeSimpleBaseline": {"units": 16, "num_stages": 2},
+    "SimpleBaseline": {"units": 16, "num_stages": 2, "linear_stem": True},
 }
 
 
@@ -69,6 +70,10 @@ def test_published_parameter_counts(joints, coarse, fine):
 )
 def test_published_parameter_counts_of_large_simple_baseline(skeleton, expected):
     assert count(pose_nets.from_preset("large_simple_baseline_h3wb", skeleton)) == expected
+
+
+def test_published_parameter_counts_of_simple_baseline():
+    assert count(pose_nets.from_preset("simple_baseline_h3wb", "h3wb_133")) == 4_888_975
 
 
 def layer_norm(x, w, name, epsilon=1e-6):
@@ -143,6 +148,29 @@ def test_large_simple_baseline_against_numpy(rng):
     h = dense(x.reshape(4, -1).astype("float64"), "stem")
     for name in ("stage_0", "stage_1"):
         h = leak(h + leak(dense(leak(dense(h, f"{name}_a")), f"{name}_b")))
+    expected = dense(h, "coordinates").reshape(4, 1, 17, 3)
+    expected -= expected[:, :, :1]
+    np.testing.assert_allclose(to_numpy(forward(net, [x])), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_simple_baseline_of_h3wb_against_numpy(rng):
+    net = pose_nets.SimpleBaseline("human36m_17", **SMALL["SimpleBaseline"])
+    randomize(net)
+    w = {weight.path: to_numpy(weight).astype("float64") for weight in net.weights}
+
+    def dense(x, name):
+        return x @ w[f"{name}/kernel"] + w[f"{name}/bias"]
+
+    def block(x, name):
+        norm = f"{name}_norm"
+        x = dense(x, f"{name}_dense") - w[f"{norm}/moving_mean"]
+        x = x / np.sqrt(w[f"{norm}/moving_variance"] + 1e-5)
+        return np.maximum(x * w[f"{norm}/gamma"] + w[f"{norm}/beta"], 0)
+
+    x = rng.uniform(-1, 1, (4, 1, 17, 2)).astype("float32")
+    h = dense(x.reshape(4, -1).astype("float64"), "stem_dense")
+    for stage in ("stage_0", "stage_1"):
+        h = h + block(block(h, f"{stage}_a"), f"{stage}_b")
     expected = dense(h, "coordinates").reshape(4, 1, 17, 3)
     expected -= expected[:, :, :1]
     np.testing.assert_allclose(to_numpy(forward(net, [x])), expected, rtol=1e-4, atol=1e-4)
