@@ -62,6 +62,21 @@ def _same_draws_in_any_order():
     np.random.seed(0)
 
 
+@pytest.fixture(scope="session")
+def cache_dir(tmp_path_factory):
+    """A cache of prepared data for all tests of a process."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def no_pictures(monkeypatch):
+    """Trainings without the pictures of their runs, which take longer than all else there."""
+    from keras_seal.runs import report
+
+    for name in ("draw_history", "draw_results"):
+        monkeypatch.setattr(report, name, lambda *arguments: None)
+
+
 @pytest.fixture
 def skeleton():
     return skeletons.get("human36m_17")

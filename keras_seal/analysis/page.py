@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_seal import files
+from keras_seal import files, pages
 from keras_seal.analysis.explaining import Explanation
 from keras_seal.evaluation.comparing import Estimate
 from keras_seal.evaluation.figures import FIGURES
@@ -52,20 +52,14 @@ def write_explanation(
     Raises:
         OSError: A file cannot be written.
     """
-    import jinja2
-
     folder = Path(folder)
     content = {"title": title, **facts, "notes": list(notes), **explanation.to_dict()}
     content["training"] = None if training is None else _without_nan(training)
     rows, tables = headline(explanation), _tables(explanation)
-    environment = jinja2.Environment(
-        loader=jinja2.ChoiceLoader(
-            [jinja2.PackageLoader(f"keras_seal.{room}") for room in ("analysis", "evaluation")]
-        ),
-        autoescape=True,
-    )
-    html = environment.get_template("explanation.html").render(
-        title=title,
+    html = pages.render(
+        "keras_seal.analysis",
+        "explanation.html",
+        title,
         explanation=explanation,
         facts=facts,
         notes=notes,

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from keras_seal.cli import backend as backends
+from keras_seal.cli import shared
 from keras_seal.errors import UserError
 
 
@@ -28,13 +29,7 @@ from keras_seal.errors import UserError
     metavar="FILE.npz",
     help="Statistics that standardised weights were trained with.",
 )
-@click.option(
-    "--set",
-    "overrides",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="An argument of the pose-net that the weights do not tell; may be given again.",
-)
+@shared.overrides("An argument of the pose-net that the weights do not tell; may be given again.")
 @click.option("--allow-missing", is_flag=True, help="Leave weights that are missing as they start.")
 @backends.option
 def command(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from keras_seal.cli import shared
 from keras_seal.errors import UserError
 
 if TYPE_CHECKING:
@@ -17,13 +18,7 @@ if TYPE_CHECKING:
 _MOST_PEOPLE = 8
 
 _CONFIG = click.option("--config", metavar="NAME", help="Variant; by default the first one.")
-_OPTIONS = click.option(
-    "--set",
-    "overrides",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Change an option of the data source; may be given again.",
-)
+_OPTIONS = shared.overrides("Change an option of the data source; may be given again.")
 _DATA_DIR = click.option(
     "--data-dir",
     type=click.Path(path_type=Path, file_okay=False),

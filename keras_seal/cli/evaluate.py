@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from keras_seal.cli import backend as backends
+from keras_seal.cli import shared
 from keras_seal.cli.tables import show_scores
 
 
@@ -28,12 +29,9 @@ class _ImageSize(click.ParamType):
 
 @click.command("evaluate")
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option(
-    "--split",
-    type=click.Choice(["test", "validation", "train"]),
-    default="test",
-    show_default=True,
-    help="What to measure on.",
+@shared.measured_data(
+    "What to measure on.",
+    "Measure on the data of another recipe, a file or a built-in name: across data sets.",
 )
 @click.option(
     "--protocol",
@@ -49,18 +47,6 @@ class _ImageSize(click.ParamType):
     help="An option of the protocol, for instance skip_shifted=true. Repeatable.",
 )
 @click.option("--flip", is_flag=True, help="Test-time flip: average with the mirrored prediction.")
-@click.option(
-    "--on",
-    metavar="RECIPE",
-    help="Measure on the data of another recipe, a file or a built-in name: across data sets.",
-)
-@click.option(
-    "--set",
-    "overrides",
-    metavar="KEY=VALUE",
-    multiple=True,
-    help="Change a key of the recipe that names the data. Repeatable.",
-)
 @click.option(
     "--keypoints",
     type=click.Path(path_type=Path),

@@ -7,28 +7,14 @@ from pathlib import Path
 import click
 
 from keras_seal.cli import backend as backends
+from keras_seal.cli import shared
 
 
 @click.command("explain")
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option(
-    "--split",
-    type=click.Choice(["test", "validation", "train"]),
-    default="test",
-    show_default=True,
-    help="Whose poses to ask about.",
-)
-@click.option(
-    "--on",
-    metavar="RECIPE",
-    help="Ask about the data of another recipe, a file or a built-in name: does it transfer?",
-)
-@click.option(
-    "--set",
-    "overrides",
-    metavar="KEY=VALUE",
-    multiple=True,
-    help="Change a key of the recipe that names the data. Repeatable.",
+@shared.measured_data(
+    "Whose poses to ask about.",
+    "Ask about the data of another recipe, a file or a built-in name: does it transfer?",
 )
 @click.option(
     "--poses",

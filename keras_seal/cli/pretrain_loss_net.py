@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from keras_seal.cli import backend as backends
+from keras_seal.cli import shared
 from keras_seal.errors import UserError
 
 
@@ -15,13 +16,7 @@ from keras_seal.errors import UserError
 @click.option(
     "--out", required=True, type=click.Path(path_type=Path), help="The loss-net's .keras file."
 )
-@click.option(
-    "--set",
-    "overrides",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Change a key of the recipe, as in --set pretraining.epochs=5; may be given again.",
-)
+@shared.recipe_overrides("pretraining.epochs=5")
 @backends.option
 def command(recipe: str, out: Path, overrides: tuple[str, ...], backend: str | None) -> None:
     """Train the loss-net of RECIPE on true poses alone, as its key `pretraining` says.

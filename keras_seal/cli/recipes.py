@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from keras_seal.cli import backend as backends
+from keras_seal.cli import shared
 from keras_seal.errors import UserError
 
 
@@ -29,7 +30,7 @@ def list_recipes() -> None:
 @command.command("show")
 @click.argument("recipe")
 @click.option("--full", is_flag=True, help="Every key with its value, defaults included.")
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="As for train.")
+@shared.recipe_overrides()
 def show(recipe: str, full: bool, overrides: tuple[str, ...]) -> None:
     """Show a recipe: the name of a built-in one, or a file."""
     from keras_seal import recipes

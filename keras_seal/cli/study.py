@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from keras_seal.cli import backend as backends
+from keras_seal.cli import shared
 from keras_seal.errors import UserError
 
 
@@ -35,12 +36,8 @@ from keras_seal.errors import UserError
     help="Folder of the study. The same command goes on with what is there.",
 )
 @click.option("--jobs", default=1, show_default=True, type=click.IntRange(min=1), help="At a time.")
-@click.option(
-    "--set",
-    "overrides",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Change a key of all recipes, or of one variant's as --set seal:KEY=VALUE. Repeatable.",
+@shared.overrides(
+    "Change a key of all recipes, or of one variant's as --set seal:KEY=VALUE; may be given again."
 )
 @click.option("--resamples", default=10_000, show_default=True, help="Draws of the bootstrap.")
 @click.option("--confidence", default=0.95, show_default=True, help="Of the intervals.")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from keras_seal.cli import backend as backends
+from keras_seal.cli import shared
 from keras_seal.cli.tables import show_scores
 from keras_seal.errors import UserError
 
@@ -21,13 +22,7 @@ if TYPE_CHECKING:
 
 @click.command("train")
 @click.argument("recipe", required=False)
-@click.option(
-    "--set",
-    "overrides",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Change a key of the recipe, as in --set training.epochs=5; may be given again.",
-)
+@shared.recipe_overrides()
 @backends.option
 @click.option(
     "--out",

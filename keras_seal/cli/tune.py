@@ -10,6 +10,7 @@ from typing import NoReturn
 import click
 
 from keras_seal.cli import backend as backends
+from keras_seal.cli import shared
 from keras_seal.errors import UserError
 
 
@@ -22,13 +23,7 @@ from keras_seal.errors import UserError
 )
 @click.option("--max-trials", type=int, metavar="N", help="Trials; by default 20.")
 @click.option("--workers", default=1, show_default=True, metavar="K", help="Processes that train.")
-@click.option(
-    "--set",
-    "overrides",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Change a key of the recipe, as in --set training.epochs=5; may be given again.",
-)
+@shared.recipe_overrides()
 @backends.option
 @click.option(
     "--out",

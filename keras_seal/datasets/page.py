@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_seal import files, visualization
+from keras_seal import files, pages, visualization
 from keras_seal.data import PoseSequences, PoseSplits
 from keras_seal.datasets.description import FASTEST, reprojection_errors
 from keras_seal.visualization.datasets import (
@@ -96,13 +96,10 @@ def write_page(
     Raises:
         OSError: It cannot be written.
     """
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("keras_seal.datasets"), autoescape=True
-    )
-    html = environment.get_template("description.html").render(
-        title=title,
+    html = pages.render(
+        "keras_seal.datasets",
+        "description.html",
+        title,
         description=description,
         rows=rows(description),
         pictures={

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from keras_seal import files
+from keras_seal import files, pages
 from keras_seal.evaluation.comparing import Comparison, Estimate, Outcome
 from keras_seal.evaluation.figures import FIGURES, shown
 
@@ -154,13 +154,10 @@ def _markdown(
 def _html(
     title: str, statement: str, facts: Mapping[str, Any], tables: list[tuple[str, list[_Row]]]
 ) -> str:
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("keras_seal.evaluation"), autoescape=True
-    )
-    return environment.get_template("comparison.html").render(
-        title=title,
+    return pages.render(
+        "keras_seal.evaluation",
+        "comparison.html",
+        title,
         statement=statement,
         facts=facts,
         headings=_HEADINGS,

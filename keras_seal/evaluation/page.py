@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_seal import files
+from keras_seal import files, pages
 from keras_seal.data import PoseSequences
 from keras_seal.evaluation.figures import FIGURES, shown
 from keras_seal.evaluation.h3wb import H3WB, submission
@@ -184,14 +184,10 @@ def to_html(title: str, scores: Scores, facts: Mapping[str, Any]) -> str:
     Returns:
         The page.
     """
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("keras_seal.evaluation"), autoescape=True
-    )
-    environment.filters["commas"] = lambda number: f"{number:,}"
-    return environment.get_template("report.html").render(
-        title=title,
+    return pages.render(
+        "keras_seal.evaluation",
+        "report.html",
+        title,
         scores=scores,
         facts=facts,
         headline=headline(scores),

@@ -120,9 +120,9 @@ class SimpleBaseline(PoseNet):
         # They start spread as joints are, about 0.2 m: with He's rule, right for the original's
         # standardised coordinates, they would start metres away.
         start = keras.initializers.VarianceScaling(0.02)
-        x = layers.Dense(
-            joints * 3, kernel_initializer=start, dtype="float32", name="coordinates"
-        )(x)
+        x = layers.Dense(joints * 3, kernel_initializer=start, dtype="float32", name="coordinates")(
+            x
+        )
         x = keras.ops.reshape(x, (-1, num_frames, joints, 3))
         outputs = RootRelative(skeleton, dtype="float32", name="pose")(x)
         super().__init__(

@@ -389,10 +389,7 @@ class SEALPose(backends.Steps, keras.Model):
         Raises:
             ValueError: If the model has no loss-net.
         """
-        (energies,), pull_back = backends.record(
-            self, lambda p: (self.energy(keypoints, p),), [], [ops.convert_to_tensor(poses)]
-        )
-        return pull_back(ops.ones_like(energies))[1][0]
+        return self._slope(lambda p: self.energy(keypoints, p), ops.convert_to_tensor(poses))
 
     def energy_pull(self, keypoints: Any, poses: Any) -> Any:
         """Gradient by the pose of what the pose-net minimises of each frame's energy.
@@ -409,13 +406,10 @@ class SEALPose(backends.Steps, keras.Model):
         Raises:
             ValueError: If the model has no loss-net.
         """
-        (values,), pull_back = backends.record(
-            self,
-            lambda p: (self.energy_objective.pose_term(self.energy(keypoints, p)),),
-            [],
-            [ops.convert_to_tensor(poses)],
+        return self._slope(
+            lambda p: self.energy_objective.pose_term(self.energy(keypoints, p)),
+            ops.convert_to_tensor(poses),
         )
-        return pull_back(ops.ones_like(values))[1][0]
 
     def pose_loss_gradient(self, y_true: Any, y_pred: Any) -> Any:
         """Gradient of the compiled pose loss by the prediction.
@@ -442,6 +436,11 @@ class SEALPose(backends.Steps, keras.Model):
         Keras' `compute_loss` adds `losses` to the pose loss; the loss-net's would end up there.
         """
         return []
+
+    def _slope(self, function: Any, poses: Any) -> Any:
+        """Gradient by each pose of what the function says of it."""
+        (values,), pull_back = backends.record(self, lambda p: (function(p),), [], [poses])
+        return pull_back(ops.ones_like(values))[1][0]
 
     def _condition(self, keypoints: Any, poses: Any) -> Any:
         """What the loss-net sees of the keypoints: its channels, at the frames of the poses."""
@@ -594,10 +593,7 @@ class SEALPose(backends.Steps, keras.Model):
             prediction = ops.stop_gradient(y_pred)
 
         def energy_gradient(condition: Any, poses: Any) -> Any:
-            (energies,), pull_back = backends.record(
-                self, lambda p: (self._energy(condition, p, training=False),), [], [poses]
-            )
-            return pull_back(ops.ones_like(energies))[1][0]
+            return self._slope(lambda p: self._energy(condition, p, training=False), poses)
 
         step = ops.convert_to_tensor(self.training_state.step)
         scene = Scene(self._condition(x, y), y, prediction, step, energy_gradient)

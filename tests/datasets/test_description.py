@@ -11,6 +11,7 @@ from keras_seal.data import PoseSequences, PoseSplits
 from keras_seal.datasets import page
 from keras_seal.datasets.description import describe, describe_sequences
 from keras_seal.geometry import Camera, normalize_screen, project
+from tests.browser import CHROMIUM, check_page
 
 CAMERA = Camera(np.eye(3), np.zeros(3), [1145, 1144], [512, 515], [-0.2, 0.24, 0], [-1e-3, 1e-3])
 
@@ -101,3 +102,5 @@ def test_the_page_stands_alone(person, tmp_path):
     assert "&lt;b&gt;Sit &amp; stand" in html
     for name in ("train", "validation", "test", "S8", "left-right difference"):
         assert name in html
+    if CHROMIUM is not None:
+        check_page(path)

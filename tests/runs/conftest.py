@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from keras_seal import recipes, runs
-from keras_seal.runs import report
 
 TINY = """
 name: tiny
@@ -30,21 +29,9 @@ callbacks: {pose_plots: {every: 0}, energy_plots: 0}
 
 
 @pytest.fixture(scope="session")
-def cache_dir(tmp_path_factory):
-    return tmp_path_factory.mktemp("cache")
-
-
-@pytest.fixture(scope="session")
 def tiny():
     """Makes the recipe, with changes."""
     return lambda *overrides: recipes.parse(TINY, overrides)
-
-
-@pytest.fixture
-def no_pictures(monkeypatch):
-    """The reference run draws them; for the others they would only take time."""
-    for name in ("draw_history", "draw_results"):
-        monkeypatch.setattr(report, name, lambda *arguments: None)
 
 
 @pytest.fixture

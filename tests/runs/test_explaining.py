@@ -13,6 +13,7 @@ from keras_seal import runs
 from keras_seal.cli import main
 from keras_seal.data import PoseSequences, PoseSplits
 from keras_seal.errors import UserError
+from tests.browser import CHROMIUM, check_page
 
 
 def test_explain(reference, cache_dir, tmp_path, monkeypatch):
@@ -39,6 +40,8 @@ def test_explain(reference, cache_dir, tmp_path, monkeypatch):
     # MLP loss-nets have no attention to draw.
     assert page.count("<svg") == 7 and "nan" not in re.sub(r"<svg.*?</svg>", "", page, flags=re.S)
     assert not re.search(r'(?:src|href)="(?!#|data:)', page)
+    if CHROMIUM is not None:
+        check_page(folder / "explanation.html")
     text = (folder / "explanation.md").read_text()
     assert "| alignment of its pull with the error |" in text
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from keras_seal import recipes
-from keras_seal.runs import report
 
 TINY = """
 name: tiny
@@ -27,18 +26,6 @@ tune:
 
 
 @pytest.fixture(scope="session")
-def cache_dir(tmp_path_factory):
-    return tmp_path_factory.mktemp("cache")
-
-
-@pytest.fixture(scope="session")
 def tiny():
     """Makes the recipe, with changes."""
     return lambda *overrides: recipes.parse(TINY, overrides)
-
-
-@pytest.fixture
-def no_pictures(monkeypatch):
-    """Pictures of runs take longer than everything else here."""
-    for name in ("draw_history", "draw_results"):
-        monkeypatch.setattr(report, name, lambda *arguments: None)

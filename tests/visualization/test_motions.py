@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-import subprocess
 
 import keras
 import numpy as np
@@ -16,11 +14,8 @@ from keras_seal import skeletons
 from keras_seal.errors import UserError
 from keras_seal.inference import Motion, quality
 from keras_seal.visualization import motions
+from tests.browser import needs_browser, open_page
 
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))),
-    None,
-)
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="pictures are the same on every backend"
 )
@@ -53,22 +48,14 @@ def truth(motion):
     return truth
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium to open the viewer in")
+@needs_browser
 def test_the_viewer_draws_and_plays_in_a_browser(motion, truth, tmp_path):
     page = motions.render(motion, tmp_path / "view.html", truth)
     text = page.read_text()
     assert not re.findall(r"(?:src|href)\s*=\s*[\"']?http", text)
-    done = subprocess.run(
-        [
-            CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr",
-            f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=15000", "--dump-dom",
-            f"{page.as_uri()}#check",
-        ],
-        capture_output=True, text=True, check=True, timeout=300,
-    )  # fmt: skip
-    assert "CONSOLE" not in done.stderr
-    title = re.search(r"<title>checked (.*?)</title>", done.stdout)
-    assert title, done.stdout[:300]
+    shown = open_page(page, "--dump-dom", fragment="#check")
+    title = re.search(r"<title>checked (.*?)</title>", shown)
+    assert title, shown[:300]
     found = json.loads(title[1])
     assert found["failures"] == []
     assert min(found["seen"], found["space"], found["plot"]) > 50
