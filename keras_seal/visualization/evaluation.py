@@ -415,18 +415,7 @@ def ranked_poses_figure(
     names = ("2D input", "prediction (dashed: truth)", "truth")
     if y_true is None:
         names = ("2D input", "from the camera", "from the side")
-    for row, name in enumerate(names):
-        box = grid[row, 0].get_position(figure)
-        figure.text(
-            0.16 / width,
-            (box.y0 + box.y1) / 2,
-            name,
-            rotation=90,
-            ha="center",
-            va="center",
-            fontsize=style.TEXT_SIZE,
-            color=style.FAINT_INK,
-        )
+    style.name_rows(figure, grid, names, 0.16, style.TEXT_SIZE)
     return figure
 
 

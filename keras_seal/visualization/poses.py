@@ -71,18 +71,7 @@ def pose_grid(
         for row, view in ((1, drawing.FRONT_VIEW), (2, drawing.SIDE_VIEW)):
             ax = figure.add_subplot(grid[row, column], projection="3d")
             _draw_poses(ax, y_true, y_pred, column, skeleton, view)
-    for row, name in enumerate(("2D input", "3D, from the camera", "3D, from the side")):
-        box = grid[row, 0].get_position(figure)
-        figure.text(
-            0.22 / width,
-            (box.y0 + box.y1) / 2,
-            name,
-            rotation=90,
-            ha="center",
-            va="center",
-            fontsize=style.HEADING_SIZE,
-            color=style.FAINT_INK,
-        )
+    style.name_rows(figure, grid, ("2D input", "3D, from the camera", "3D, from the side"), 0.22)
     if title:
         style.add_headline(figure, title, 0.5)
     _legend(figure, skeleton, columns=4 if count > 1 else 2)
@@ -165,18 +154,7 @@ def comparison_figure(
             fontsize=style.TEXT_SIZE,
             color=style.FAINT_INK,
         )
-    for row, name in enumerate(("2D keypoints", "3D pose")):
-        box = grid[row, 0].get_position(figure)
-        figure.text(
-            0.27 / width,
-            (box.y0 + box.y1) / 2,
-            name,
-            rotation=90,
-            ha="center",
-            va="center",
-            fontsize=style.HEADING_SIZE,
-            color=style.FAINT_INK,
-        )
+    style.name_rows(figure, grid, ("2D keypoints", "3D pose"), 0.27)
     if title:
         style.add_headline(figure, title, 0.55)
     _legend(figure, skeleton, columns=4 if count > 1 else 2)

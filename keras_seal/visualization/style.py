@@ -110,6 +110,32 @@ def add_headline(figure: Figure, title: str, left: float) -> None:
     )
 
 
+def name_rows(
+    figure: Figure, grid: Any, names: Sequence[str], left: float, size: float = HEADING_SIZE
+) -> None:
+    """Write beside each row of a grid what it shows, upwards.
+
+    Args:
+        figure: The figure.
+        grid: Its grid of axes.
+        names: A name for each row.
+        left: Where they stand, inches.
+        size: Of the letters, points.
+    """
+    for row, name in enumerate(names):
+        box = grid[row, 0].get_position(figure)
+        figure.text(
+            left / figure.get_size_inches()[0],
+            (box.y0 + box.y1) / 2,
+            name,
+            rotation=90,
+            ha="center",
+            va="center",
+            fontsize=size,
+            color=FAINT_INK,
+        )
+
+
 def plain_axes(ax: Any) -> None:
     """Strip axes of curves to a light grid and the lower left frame.
 
