@@ -6,7 +6,6 @@ import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -202,13 +201,12 @@ def compare(
                 f"'{first.label}': compare runs on one split, by one protocol."
             )
     chosen = comparable(outcomes, metrics)
-    groups = {label: [each for each in outcomes if each.label == label] for label in labels}
     rng = np.random.default_rng(seed)
+    draws = _SequenceDraws(outcomes, labels[0], chosen, resamples, rng)
     results = []
     for other in labels[1:]:
-        pair = _Pair(groups[labels[0]], groups[other], resamples, rng)
-        for name in chosen:
-            results.append(pair.compare(name, confidence))
+        seeds = _SeedDraws(outcomes, (labels[0], other), resamples, rng)
+        results += [_compare(name, draws, seeds, confidence) for name in chosen]
     return results
 
 
@@ -234,101 +232,123 @@ def comparable(outcomes: Sequence[Outcome], metrics: Sequence[str] | None = None
     return chosen
 
 
-class _Pair:
-    """Two labels, and draws of their sequences and seeds."""
+class _SequenceDraws:
+    """Every run's means in draws of the sequences, the same draws for all runs and metrics."""
 
     def __init__(
         self,
-        baseline: list[Outcome],
-        other: list[Outcome],
+        outcomes: Sequence[Outcome],
+        baseline: str,
+        metrics: Sequence[str],
         resamples: int,
         rng: np.random.Generator,
     ) -> None:
-        self.sides = (baseline, other)
-        seeds = [[outcome.seed for outcome in side] for side in self.sides]
+        self.outcomes = outcomes
+        frames = outcomes[0].frames
+        names = list(metrics)
+        if _EQUAL not in names and all(_EQUAL in each.values for each in outcomes):
+            names.append(_EQUAL)
+        tables = {
+            name: np.stack([each.values[name] for each in outcomes], axis=1) for name in names
+        }
+        known = {name: np.isfinite(table) for name, table in tables.items()}
+        filled = {name: np.where(known[name], table, 0.0) for name, table in tables.items()}
+        own = [place for place, each in enumerate(outcomes) if each.label == baseline]
+        self.structural = [name for name in metrics if name in STRUCTURAL and _EQUAL in names]
+        # Columns that are summed with each draw's weights: values and counts of every metric, then
+        # what the slopes of the structural ones over P-MPJPE take.
+        columns = [array for name in names for array in (filled[name], known[name])]
+        for name in self.structural:
+            both = known[name][:, own] & known[_EQUAL][:, own]
+            x, y = (np.where(both, filled[each][:, own], 0.0) for each in (_EQUAL, name))
+            columns.append(
+                np.stack([each.sum(axis=1) for each in (both, x, y, x * x, x * y)], axis=1)
+            )
+        table = np.concatenate(columns, axis=1, dtype="float64")
+        sums = np.empty((resamples + 1, table.shape[1]))
+        sums[0] = frames @ table
+        step = max(1, _BLOCK_NUMBERS // len(frames))
+        for begin in range(0, resamples, step):
+            count = min(step, resamples - begin)
+            weights = _draws(rng, len(frames), count) * frames
+            sums[begin + 1 : begin + 1 + count] = weights @ table
+        runs = len(outcomes)
+        self._means = {
+            name: sums[:, 2 * runs * place : 2 * runs * place + runs]
+            / np.maximum(sums[:, 2 * runs * place + runs : 2 * runs * (place + 1)], 1e-300)
+            for place, name in enumerate(names)
+        }
+        rest = sums[:, 2 * runs * len(names) :]
+        self.slopes = {
+            name: _slopes(*rest[:, 5 * place : 5 * place + 5].T)
+            for place, name in enumerate(self.structural)
+        }
+
+    def means(self, name: str, runs: Sequence[int]) -> np.ndarray:
+        """Means `(1 + draws, runs)` over the frames of sequences that have a value."""
+        return self._means[name][:, runs]
+
+
+class _SeedDraws:
+    """Two labels' runs, and how often each is drawn."""
+
+    def __init__(
+        self,
+        outcomes: Sequence[Outcome],
+        labels: tuple[str, str],
+        resamples: int,
+        rng: np.random.Generator,
+    ) -> None:
+        self.labels = labels
+        self.sides = [
+            [place for place, each in enumerate(outcomes) if each.label == label]
+            for label in labels
+        ]
+        seeds = [[outcomes[place].seed for place in side] for side in self.sides]
         paired = len(set(seeds[0])) == len(seeds[0]) and sorted(seeds[0]) == sorted(seeds[1])
         if paired:
-            self.sides = tuple(sorted(side, key=lambda each: each.seed) for side in self.sides)  # type: ignore[assignment]
-        counts = [len(side) for side in self.sides]
-        drawn = [_draws(rng, count, resamples) for count in counts]
-        self.seed_weights = (drawn[0], drawn[0]) if paired else tuple(drawn)
-        self.frames = baseline[0].frames
-        size = len(self.frames)
-        step = max(1, _BLOCK_NUMBERS // size)
-        self.blocks = [
-            (slice(begin, min(begin + step, resamples)), rng.integers(2**63))
-            for begin in range(0, resamples, step)
-        ]
-        self.resamples = resamples
+            self.sides = [sorted(side, key=lambda each: outcomes[each].seed) for side in self.sides]
+        drawn = [_draws(rng, len(side), resamples) for side in self.sides]
+        self.weights = [drawn[0], drawn[0]] if paired else drawn
 
-    def compare(self, name: str, confidence: float) -> Comparison:
-        tables = [self._table(side, name) for side in self.sides]
-        means = [self._means(table) for table in tables]
-        observed, draws = self._difference(means)
-        difference = _estimate(observed, draws, confidence)
-        equal = None
-        if name in STRUCTURAL and all(
-            _EQUAL in outcome.values for side in self.sides for outcome in side
-        ):
-            by = [self._table(side, _EQUAL) for side in self.sides]
-            by_observed, by_draws = self._difference([self._means(table) for table in by])
-            slopes = self._slopes(by[0], tables[0])
-            equal = _estimate(
-                observed - slopes[0] * by_observed, draws - slopes[1:] * by_draws, confidence
-            )
-        baseline, other = (side[0].label for side in self.sides)
-        winner = None
-        if difference.clear:
-            other_wins = (difference.value > 0) == (name in _MORE_IS_BETTER)
-            winner = other if other_wins else baseline
-        return Comparison(
-            name, baseline, other, float(means[0][0].mean()), difference, winner, equal
-        )
-
-    @staticmethod
-    def _table(side: list[Outcome], name: str) -> np.ndarray:
-        return np.stack([outcome.values[name] for outcome in side], axis=1)
-
-    def _weights(self) -> Any:
-        """Frames of the sequences: as they are, then drawn again and again."""
-        yield slice(0, 1), self.frames[None]
-        for place, seed in self.blocks:
-            rng = np.random.default_rng(seed)
-            counts = _draws(rng, len(self.frames), place.stop - place.start)
-            yield slice(place.start + 1, place.stop + 1), counts * self.frames
-
-    def _means(self, table: np.ndarray) -> np.ndarray:
-        """Means `(1 + draws, seeds)` over the frames of sequences that have a value."""
-        known = np.isfinite(table)
-        filled = np.where(known, table, 0.0)
-        means = np.empty((self.resamples + 1, table.shape[1]))
-        for place, weights in self._weights():
-            means[place] = (weights @ filled) / np.maximum(weights @ known, 1e-300)
-        return means
-
-    def _difference(self, means: Sequence[np.ndarray]) -> tuple[float, np.ndarray]:
+    def difference(self, draws: _SequenceDraws, name: str) -> tuple[float, np.ndarray]:
+        """The other label's mean less the baseline's: as observed, and in each draw."""
+        means = [draws.means(name, side) for side in self.sides]
         observed = float(means[1][0].mean() - means[0][0].mean())
         drawn = [
             (weights * each[1:]).sum(axis=1) / weights.sum(axis=1)
-            for weights, each in zip(self.seed_weights, means, strict=True)
+            for weights, each in zip(self.weights, means, strict=True)
         ]
         return observed, drawn[1] - drawn[0]
 
-    def _slopes(self, by: np.ndarray, of: np.ndarray) -> np.ndarray:
-        """Slope of a metric over another across sequences, in each draw; 0 where it is open."""
-        known = np.isfinite(by) & np.isfinite(of)
-        x, y = (np.where(known, each, 0.0).ravel() for each in (by, of))
-        seeds = by.shape[1]
-        sums = [each.reshape(-1, seeds).sum(axis=1) for each in (known.astype(float), x, y)]
-        products = [each.reshape(-1, seeds).sum(axis=1) for each in (x * x, x * y)]
-        slopes = np.empty(self.resamples + 1)
-        for place, weights in self._weights():
-            n, sx, sy, sxx, sxy = (weights @ each for each in (*sums, *products))
-            n = np.maximum(n, 1e-300)
-            variance, covariance = sxx - sx * sx / n, sxy - sx * sy / n
-            steep = variance > 1e-9 * np.maximum(sxx, 1e-300)
-            slopes[place] = np.where(steep, covariance / np.where(steep, variance, 1.0), 0.0)
-        return slopes
+
+def _compare(name: str, draws: _SequenceDraws, seeds: _SeedDraws, confidence: float) -> Comparison:
+    observed, drawn = seeds.difference(draws, name)
+    difference = _estimate(observed, drawn, confidence)
+    equal = None
+    if name in draws.structural:
+        slopes = draws.slopes[name]
+        by_observed, by_drawn = seeds.difference(draws, _EQUAL)
+        equal = _estimate(
+            observed - float(slopes[0]) * by_observed, drawn - slopes[1:] * by_drawn, confidence
+        )
+    baseline, other = seeds.labels
+    winner = None
+    if difference.clear:
+        other_wins = (difference.value > 0) == (name in _MORE_IS_BETTER)
+        winner = other if other_wins else baseline
+    value = float(draws.means(name, seeds.sides[0])[0].mean())
+    return Comparison(name, baseline, other, value, difference, winner, equal)
+
+
+def _slopes(
+    n: np.ndarray, sx: np.ndarray, sy: np.ndarray, sxx: np.ndarray, sxy: np.ndarray
+) -> np.ndarray:
+    """Slope of y over x in each draw, from weighted sums; 0 where it is open."""
+    n = np.maximum(n, 1e-300)
+    variance, covariance = sxx - sx * sx / n, sxy - sx * sy / n
+    steep = variance > 1e-9 * np.maximum(sxx, 1e-300)
+    return np.where(steep, covariance / np.where(steep, variance, 1.0), 0.0)
 
 
 def _draws(rng: np.random.Generator, count: int, resamples: int) -> np.ndarray:

@@ -393,12 +393,17 @@ class Study:
         order = {label: place for place, label in enumerate([self.baseline, *self.variants])}
         outcomes.sort(key=lambda outcome: min(order[outcome.label], len(order)))
         base = {each.seed: each for each in outcomes if each.label == self.baseline}
-        results: list[Comparison] = []
+        # Variants with the same seeds go together: drawing the sequences is what takes long.
+        together: dict[tuple[int, ...], list[Outcome]] = {}
         for label in self.variants:
             own = [each for each in outcomes if each.label == label and each.seed in base]
             if label != self.baseline and own:
-                pair = [*(base[each.seed] for each in own), *own]
-                results += compare(pair, resamples=resamples, confidence=confidence)
+                together.setdefault(tuple(sorted(each.seed for each in own)), []).extend(own)
+        results: list[Comparison] = []
+        for seeds, others in together.items():
+            runs = [*(base[seed] for seed in seeds), *others]
+            results += compare(runs, resamples=resamples, confidence=confidence)
+        results.sort(key=lambda result: order[result.other])
         facts = {
             "each variant less": self.baseline,
             "intervals": f"{confidence:.0%}, paired bootstrap over sequences and seeds, "
