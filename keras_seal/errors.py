@@ -24,7 +24,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
     Returns:
         `" Did you mean 'x'?"` when something is close, else the list of known names as a sentence.
 
-    Example:
+    Examples:
         >>> nearest("semgnc", ["SemGCN", "SimpleBaseline"])
         " Did you mean 'SemGCN'?"
     """

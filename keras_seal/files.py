@@ -30,7 +30,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
     Raises:
         OSError: If it cannot be written; an older file stays as it was, and nothing else is left.
 
-    Example:
+    Examples:
         >>> import pathlib, tempfile
         >>> path = pathlib.Path(tempfile.mkdtemp(), "letter.txt")
         >>> with replacing(path) as unfinished:

@@ -72,7 +72,7 @@ def forces(
         Sizes at the joints `(..., joints)`; along the bones `(..., bones)`, above 0 where a longer
         bone has a lower energy; sizes across the bones `(..., bones)`.
 
-    Example:
+    Examples:
         >>> from keras_seal import skeletons
         >>> arm = skeletons.Skeleton("arm", ("shoulder", "elbow", "wrist"), (-1, 0, 1))
         >>> pose = np.array([[0.0, 0, 0], [0.3, 0, 0], [0.5, 0, 0]])

@@ -26,7 +26,7 @@ class Bootstrap:
         confidence: Share of the draws that an interval holds.
         seed: Seed of the draws.
 
-    Example:
+    Examples:
         >>> rng = np.random.default_rng(0)
         >>> values = rng.normal(1.0, 0.5, 400)
         >>> found = Bootstrap(np.arange(400)).estimate(lambda mean: mean, values)

@@ -58,7 +58,7 @@ def corruptions(skeleton: Skeleton, seed: int = 0) -> dict[str, Corruption]:
         person as in a mirror: as plausible as before, but another one than the keypoints show) and
         `reversed_depth` (front and back exchanged, which the keypoints hardly show).
 
-    Example:
+    Examples:
         >>> from keras_seal import skeletons
         >>> list(corruptions(skeletons.get("human36m_17")))
         ['scaled_bones', 'joint_noise', 'rotated_bones', 'swapped_sides', 'swapped_legs',
@@ -111,7 +111,7 @@ def grades(skeleton: Skeleton, seed: int = 0) -> dict[str, Grade]:
     Returns:
         `joint_noise`, `scaled_bones` and `rotated_bones`.
 
-    Example:
+    Examples:
         >>> from keras_seal import skeletons
         >>> grades(skeletons.get("human36m_17"))["joint_noise"].sizes
         (5.0, 10.0, 20.0, 40.0, 80.0)

@@ -142,7 +142,7 @@ def explain(probe: Probe, *, descent_poses: int = 250) -> Explanation:
     Raises:
         UserError: Energies, gradients or predictions are not finite.
 
-    Example:
+    Examples:
         >>> import keras_seal as ks
         >>> from keras_seal.analysis import Samples
         >>> model = ks.SEALPose(

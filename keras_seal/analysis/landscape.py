@@ -53,7 +53,7 @@ def landscape(
     Returns:
         The landscape.
 
-    Example:
+    Examples:
         >>> from keras_seal import skeletons
         >>> truth = np.random.default_rng(0).normal(size=(4, 1, 17, 3))
         >>> found = landscape(lambda rows, poses: np.square(poses - truth[rows]).sum((-2, -1)),

@@ -31,7 +31,7 @@ class Probe:
     Raises:
         UserError: The model has no loss-net.
 
-    Example:
+    Examples:
         >>> import keras_seal as ks
         >>> model = ks.SEALPose(
         ...     ks.pose_nets.SimpleBaseline("human36m_17", units=8),

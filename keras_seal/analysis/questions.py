@@ -215,7 +215,7 @@ def pose_cosines(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     Returns:
         `(...)`; 0 where one has no length.
 
-    Example:
+    Examples:
         >>> pose_cosines(np.ones((2, 17, 3)), -np.ones((2, 17, 3))).round(6).tolist()
         [-1.0, -1.0]
     """
@@ -308,7 +308,7 @@ def structural_errors(
         By name, `(poses,)`, in the functions' units; those that the skeleton does not define are
         left out.
 
-    Example:
+    Examples:
         >>> from keras_seal import skeletons
         >>> pose = np.random.default_rng(0).normal(size=(2, 17, 3))
         >>> list(structural_errors(pose, pose, skeletons.get("human36m_17")))

@@ -25,7 +25,7 @@ class Samples:
     Raises:
         UserError: The arrays do not fit each other, are empty, or are not finite.
 
-    Example:
+    Examples:
         >>> from keras_seal import skeletons
         >>> skeleton = skeletons.get("human36m_17")
         >>> keypoints, poses = np.zeros((9, 1, 17, 2)), np.zeros((9, 1, 17, 3))
@@ -83,7 +83,7 @@ class Samples:
         Raises:
             UserError: There is none, or they are not finite.
 
-        Example:
+        Examples:
             >>> sequences = PoseSequences("human36m_17", np.zeros((10, 17, 2)),
             ...     np.zeros((10, 17, 3)), [0, 4, 10], ["S1", "S5"], ["Walking", "Eating"])
             >>> Samples.of(sequences, 5).groups.tolist()

@@ -84,7 +84,7 @@ class EnergyMonitor(HeldOutCallback):
             the skeleton, the model has no loss-net, or the file holds another table.
         TypeError: When training begins, if the model gives no energies.
 
-    Example:
+    Examples:
         >>> import keras, numpy as np, tempfile, keras_seal as ks
         >>> rng = np.random.default_rng(0)
         >>> x = rng.normal(size=(8, 1, 17, 2)).astype("float32")

@@ -21,7 +21,7 @@ class EpochTable:
         path: The file; its folder is made where it is missing.
         columns: Names of the columns after `epoch`.
 
-    Example:
+    Examples:
         >>> import tempfile
         >>> table = EpochTable(tempfile.mkdtemp() + "/table.csv", ["error"])
         >>> table.write(1, [[90.0]])

@@ -19,7 +19,7 @@ class ImageEvents:
         first_step: Images of this and later steps in older files of the folder, left by an
             interrupted training, are hidden.
 
-    Example:
+    Examples:
         >>> import tempfile
         >>> from keras_seal.visualization import figure_to_png
         >>> from matplotlib.figure import Figure

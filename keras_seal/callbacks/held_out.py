@@ -147,7 +147,7 @@ def take(data: Any, count: int, skeleton: skeletons.Skeleton) -> tuple[np.ndarra
         TypeError: If `data` is none of these.
         ValueError: If the arrays do not fit each other or the skeleton, or are not finite.
 
-    Example:
+    Examples:
         >>> x, y = np.zeros((10, 1, 17, 2)), np.zeros((10, 1, 17, 3))
         >>> y[:, 0, 0, 0] = np.arange(10)
         >>> take((x, y), 3, skeletons.get("human36m_17"))[1][:, 0, 0, 0].tolist()
@@ -227,7 +227,7 @@ def whole(name: str, value: Any) -> int:
     Raises:
         ValueError: If it is none.
 
-    Example:
+    Examples:
         >>> whole("every", 5)
         5
     """

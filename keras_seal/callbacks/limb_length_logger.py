@@ -54,7 +54,7 @@ class LimbLengthLogger(HeldOutCallback):
         ValueError: If `every` or `samples` is not at least 1; when training begins, if the data
             does not fit the skeleton, or the file holds another table.
 
-    Example:
+    Examples:
         >>> import keras, numpy as np, tempfile
         >>> x, y = np.ones((8, 1, 17, 2)), np.ones((8, 1, 17, 3))
         >>> model = keras.Sequential([keras.Input((1, 17, 2)), keras.layers.Dense(3)])

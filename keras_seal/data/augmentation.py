@@ -23,7 +23,7 @@ def flip(coordinates: np.ndarray, skeleton: Skeleton | str) -> np.ndarray:
     Returns:
         A mirrored copy.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> pose = np.zeros((17, 3))
         >>> pose[16] = 0.4, -0.1, 0.2                        # the right wrist

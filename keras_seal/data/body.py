@@ -89,7 +89,7 @@ def within_limits(angles: np.ndarray) -> np.ndarray:
     Returns:
         Angles within the limits; those far from a limit are unchanged.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> angles = np.zeros(len(ANGLES))
         >>> angles[INDEX["left_knee_flexion"]] = -30              # the wrong way
@@ -150,7 +150,7 @@ def bone_directions(angles: np.ndarray, build: Mapping[str, float]) -> np.ndarra
     Returns:
         Unit vectors `(frames, 16, 3)` in the world (z up), in the order of `human36m_17`'s bones.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> upright = bone_directions(np.zeros((1, len(ANGLES))), dict.fromkeys(_BUILD, 0.0))
         >>> (upright[0, 1] + 0).round(6).tolist()                 # the thigh hangs down
@@ -238,7 +238,7 @@ def turn(axis: str, angle: np.ndarray) -> np.ndarray:
     Returns:
         Rotation matrices `(..., 3, 3)`.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> (turn("z", np.array(np.pi / 2)) @ [1.0, 0.0, 0.0]).round(6).tolist()
         [0.0, 1.0, 0.0]

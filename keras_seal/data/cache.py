@@ -84,7 +84,7 @@ def digest(key: Mapping[str, Any]) -> str:
     Returns:
         20 hexadecimal digits.
 
-    Example:
+    Examples:
         >>> digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
         True
     """

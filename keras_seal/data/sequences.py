@@ -64,7 +64,7 @@ class PoseSequences:
     Raises:
         UserError: Shapes do not fit each other or the skeleton, or the offsets are no offsets.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from keras_seal.data import PoseSequences
         >>> sequences = PoseSequences(
@@ -207,7 +207,7 @@ class PoseSequences:
         Raises:
             UserError: The lists differ in length, or a sequence's two arrays do.
 
-        Example:
+        Examples:
             >>> import numpy as np
             >>> PoseSequences.from_list(
             ...     "human36m_17",
@@ -272,7 +272,7 @@ class PoseSequences:
         Raises:
             UserError: Something is wrong; the message says what, where, and what to do.
 
-        Example:
+        Examples:
             >>> import numpy as np
             >>> PoseSequences("human36m_17", np.full((1, 17, 2), np.nan), np.zeros((1, 17, 3)),
             ...               [0, 1], ["S1"], ["Walking"]).validate()
@@ -512,7 +512,7 @@ class PoseSplits:
     Raises:
         UserError: A split is empty, two share a subject, or skeletons or channels differ.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from keras_seal.data import PoseSequences, PoseSplits
         >>> def person(name):

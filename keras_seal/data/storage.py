@@ -31,7 +31,7 @@ def checksum(arrays: Mapping[str, np.ndarray]) -> str:
     Returns:
         The hexadecimal digest; it does not depend on the order of the names.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> one = {"a": np.zeros(2), "b": np.ones(3)}
         >>> checksum(one) == checksum({"b": np.ones(3), "a": np.zeros(2)})
@@ -71,7 +71,7 @@ def write_arrays(
     Raises:
         UserError: The folder cannot be written.
 
-    Example:
+    Examples:
         >>> import numpy as np, pathlib, tempfile
         >>> folder = pathlib.Path(tempfile.mkdtemp())
         >>> path = write_arrays(folder / "a.npz", {"x": np.arange(3)}, {"kind": "numbers"})

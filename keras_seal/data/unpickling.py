@@ -79,7 +79,7 @@ def load_npz(path: str | Path) -> dict[str, Any]:
         UnsafeFileError: The file asks to load something that is not plain data.
         DamagedFileError: The file is cut short, altered, too large for its size, or no such file.
 
-    Example:
+    Examples:
         >>> import pathlib, tempfile
         >>> path = pathlib.Path(tempfile.mkdtemp(), "poses.npz")
         >>> np.savez(path, positions={"S1": np.zeros((2, 3))})
@@ -125,7 +125,7 @@ def load_pickle(path: str | Path) -> Any:
         UnsafeFileError: The file asks to load something that is not plain data.
         DamagedFileError: The file is cut short, altered, too large for its size, or no pickle.
 
-    Example:
+    Examples:
         >>> import pathlib, pickle, tempfile
         >>> path = pathlib.Path(tempfile.mkdtemp(), "a.pkl")
         >>> _ = path.write_bytes(pickle.dumps({"train": np.zeros((4, 17, 2))}))

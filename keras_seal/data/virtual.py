@@ -80,7 +80,7 @@ def draw_bone_lengths(rng: np.random.Generator) -> np.ndarray:
     Returns:
         `(16,)` metres, in the order of `human36m_17`'s bones.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> lengths = draw_bone_lengths(np.random.default_rng(0))
         >>> lengths.shape, bool(lengths[0] == lengths[3])
@@ -135,7 +135,7 @@ def stay_in_area(path: np.ndarray, radius: float, period: int) -> np.ndarray:
     Returns:
         The path `(frames, 2)` around the origin.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> walk = np.stack([np.linspace(0, 30, 200), np.zeros(200)], axis=1)
         >>> bool(np.abs(stay_in_area(walk, 1.0, 20)).max() < 2.5)
@@ -160,7 +160,7 @@ def stand_somehow(poses: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         The poses, of the same shape; in all but a twentieth of the frames the lowest joint is at
         least as high as an ankle of somebody who stands.
 
-    Example:
+    Examples:
         >>> feet = np.array([[[1.0, 0.0, 0.5]]])
         >>> round(float(stand_somehow(feet, np.random.default_rng(0))[0, 0, 2]), 6)
         0.08
@@ -303,7 +303,7 @@ def detect(
         Detected keypoints `(frames, 17, 2)`, and the detector's confidence `(frames, 17)` in
         [0, 1], which falls with the error but does not tell it exactly.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> pixels, confidence = detect(np.zeros((500, 17, 2)), 3.0, 50, np.random.default_rng(0))
         >>> bool(2.5 < pixels.std() < 5.0), bool(confidence.max() <= 1)

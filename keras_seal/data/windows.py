@@ -59,7 +59,7 @@ class PoseWindows(keras.utils.PyDataset):
         UserError: An argument makes no sense, the sequences do not pass their `validate`, or there
             is no full batch to give.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from keras_seal.data import PoseSequences, PoseWindows
         >>> sequences = PoseSequences("human36m_17", np.zeros((10, 17, 2)), np.zeros((10, 17, 3)),

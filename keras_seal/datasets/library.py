@@ -33,7 +33,7 @@ def builders_folder() -> Path:
 def names() -> list[str]:
     """List the data sets that have a builder.
 
-    Example:
+    Examples:
         >>> from keras_seal import datasets
         >>> datasets.names()
         ['h3wb', 'human36m', 'mocap', 'mpi_inf_3dhp', 'synthetic']

@@ -63,7 +63,7 @@ def names() -> list[str]:
     Returns:
         The names that `get` takes, sorted.
 
-    Example:
+    Examples:
         >>> from keras_seal import evaluation
         >>> "human36m_16" in evaluation.names()
         True
@@ -84,7 +84,7 @@ def get(identifier: Protocol | str, **options: Any) -> Protocol:
     Raises:
         UserError: There is no such protocol or option.
 
-    Example:
+    Examples:
         >>> from keras_seal import evaluation
         >>> evaluation.get("human36m_16", skip_shifted=True)
         Human36M(joints=16, count_root=True, skip_shifted=True, mean='actions')
@@ -111,7 +111,7 @@ def usual(source: str) -> str:
     Returns:
         A name for `get`.
 
-    Example:
+    Examples:
         >>> from keras_seal import evaluation
         >>> evaluation.usual("mpi_inf_3dhp"), evaluation.usual("mocap")
         ('mpi_inf_3dhp', 'all_frames')

@@ -15,7 +15,7 @@ from keras_seal.evaluation.scores import Scores, group_table, groups_of
 class AllFrames(Protocol):
     """The mean over all valid frames of any data, on its own skeleton.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from keras_seal.data import PoseSequences
         >>> truth = np.random.default_rng(0).normal(size=(5, 17, 3))

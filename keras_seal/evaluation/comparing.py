@@ -168,7 +168,7 @@ def compare(
         UserError: There is nothing to compare, runs were measured on different sequences, or a
             metric is missing.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> rng = np.random.default_rng(0)
         >>> names, frames = tuple(map(str, range(40))), np.full(40, 100.0)

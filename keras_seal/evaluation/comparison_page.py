@@ -106,7 +106,7 @@ def estimate(value: Estimate | None) -> str:
     Returns:
         The text; nothing where there is none.
 
-    Example:
+    Examples:
         >>> estimate(Estimate(-1.234, -2.0, -0.5))
         '-1.23 (-2.00 to -0.50)'
     """

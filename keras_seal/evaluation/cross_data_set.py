@@ -43,7 +43,7 @@ class CrossDataSet(Protocol):
     Raises:
         UserError: There is no such option, or its value makes no sense.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from keras_seal.data import PoseSequences
         >>> truth = np.random.default_rng(0).normal(size=(5, 17, 3))
@@ -130,7 +130,7 @@ def map_sequences(sequences: PoseSequences, joint_map: JointMap) -> PoseSequence
     Raises:
         UserError: The map does not fit, or a keypoint or valid pose needs a joint that is missing.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from keras_seal.data import PoseSequences
         >>> sequences = PoseSequences("mpi_inf_3dhp_17", np.zeros((5, 17, 2)),

@@ -67,7 +67,7 @@ def shown(name: str, value: float | None) -> str:
     Returns:
         The rounded number, or nothing.
 
-    Example:
+    Examples:
         >>> shown("mpjpe", 43.2149), shown("mpjve", None)
         ('43.21', '')
     """

@@ -26,7 +26,7 @@ class H3WB(Protocol):
     origin; `face_nose` is the face with the nose, `hands_wrist` the mean of both hands, each with
     its root, put there.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from keras_seal.data import PoseSequences
         >>> truth = np.random.default_rng(0).normal(size=(2, 133, 3))
@@ -119,7 +119,7 @@ def submission(predictions: np.ndarray, sequences: PoseSequences) -> str:
         UserError: The data is not H3WB's, does not tell the samples' numbers, or a prediction is
             missing.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from keras_seal.data import PoseSequences
         >>> sequences = PoseSequences("h3wb_133", np.zeros((1, 133, 2)), np.zeros((1, 133, 3)),

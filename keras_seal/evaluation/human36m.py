@@ -40,7 +40,7 @@ class Human36M(Protocol):
     Raises:
         UserError: There is no such option, or its value makes no sense.
 
-    Example:
+    Examples:
         >>> Human36M(joints=15)
         Traceback (most recent call last):
         ...

@@ -43,7 +43,7 @@ class InTheWild(Protocol):
     Raises:
         UserError: There is no such option, or its value makes no sense.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from keras_seal.data import PoseSequences
         >>> poses = np.random.default_rng(0).normal(size=(5, 17, 3))
@@ -154,7 +154,7 @@ def from_keypoint_file(
     Raises:
         UserError: Nobody is followed, or the size of the images is not known.
 
-    Example:
+    Examples:
         >>> import pathlib, tempfile
         >>> from keras_seal.data import keypoint_files
         >>> path = pathlib.Path(tempfile.mkdtemp(), "people.csv")

@@ -182,7 +182,7 @@ def measure(
         UserError: The predictions have another shape or hold a valid frame that is not finite, or
             no frame is valid.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from keras_seal import evaluation
         >>> from keras_seal.data import PoseSequences
@@ -377,7 +377,7 @@ def spread(lengths: np.ndarray) -> np.ndarray | None:
     Returns:
         Standard deviation of each bone `(bones,)`, `None` for fewer than two frames.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> spread(np.array([[1.0], [3.0]])).round(3).tolist()
         [1.414]
@@ -398,7 +398,7 @@ def spread_within(lengths: np.ndarray, owners: np.ndarray) -> np.ndarray | None:
         Mean over the sequences of their standard deviations `(bones,)`, weighted by their frames;
         `None` where no sequence has two frames.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> lengths = np.array([[1.0], [1.0], [5.0], [5.0]])
         >>> spread_within(lengths, np.array([0, 0, 1, 1])).tolist()

@@ -50,7 +50,7 @@ class MPIInf3DHP(Protocol):
     Raises:
         UserError: There is no such option, or its value makes no sense.
 
-    Example:
+    Examples:
         >>> MPIInf3DHP(weighting="sequence")
         Traceback (most recent call last):
         ...

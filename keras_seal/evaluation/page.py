@@ -159,7 +159,7 @@ def to_csv(rows: list[dict[str, Any]]) -> str:
     Returns:
         The text.
 
-    Example:
+    Examples:
         >>> print(to_csv([{"name": "a", "mpjpe": 1.5}, {"name": "b"}]), end="")
         name,mpjpe
         a,1.5
@@ -275,7 +275,7 @@ def markdown_table(headings: list[str], rows: list[list[str]]) -> list[str]:
     Returns:
         Lines, an empty one at the end.
 
-    Example:
+    Examples:
         >>> markdown_table(["", "mm"], [["a", "1.5"]])
         ['|  | mm |', '| --- | ---: |', '| a | 1.5 |', '']
     """

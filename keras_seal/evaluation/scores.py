@@ -117,7 +117,7 @@ def mean_figures(parts: Iterable[Mapping[str, float]]) -> dict[str, float]:
     Returns:
         The means by name.
 
-    Example:
+    Examples:
         >>> mean_figures([{"mpjpe": 40.0}, {"mpjpe": 50.0, "mpjve": 2.0}])
         {'mpjpe': 45.0, 'mpjve': 2.0}
     """

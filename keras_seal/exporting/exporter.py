@@ -84,7 +84,7 @@ def export(
         UserError: There is no such lifter or format, Keras does not run on TensorFlow, a package is
             missing, or the file differs from Keras.
 
-    Example:
+    Examples:
         >>> import json, pathlib, tempfile
         >>> import keras_seal as ks
         >>> net = ks.pose_nets.SimpleBaseline("human36m_17", units=8, num_stages=1)

@@ -68,7 +68,7 @@ def check(format: str, path: str | Path) -> Format:
         UserError: There is no such format, the path ends otherwise or is taken, or a package that
             the format needs is not installed.
 
-    Example:
+    Examples:
         >>> check("onnx", "lifter.tflite")
         Traceback (most recent call last):
         ...

@@ -27,7 +27,7 @@ class PixelsToScreen(layers.Layer):
     perhaps the confidence, and image sizes `(batch, 2)`, width and height in pixels. Outputs
     `(batch, frames, target joints, 2 or 3)`, x in [-1, 1], the aspect kept, confidences in [0, 1].
 
-    Example:
+    Examples:
         >>> from keras_seal.skeletons import joint_maps
         >>> layer = PixelsToScreen(joint_maps.find("coco_17", "human36m_17"))
         >>> screen = layer([500 * ops.ones((1, 1, 17, 2)), ops.convert_to_tensor([[1000., 600.]])])

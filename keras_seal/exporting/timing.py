@@ -26,7 +26,7 @@ def medians(
     Returns:
         The median of each in seconds.
 
-    Example:
+    Examples:
         >>> sorted(medians({"a": lambda: 1 + 1, "b": lambda: 2 + 2}, rounds=3))
         ['a', 'b']
     """

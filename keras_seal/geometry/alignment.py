@@ -40,7 +40,7 @@ def root_relative(poses: Any, skeleton: Any) -> Any:
     Raises:
         ValueError: `poses` has another number of joints than the skeleton.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> float(root_relative(np.ones((17, 3)), "human36m_17").max())
         0.0
@@ -75,7 +75,7 @@ def procrustes(predicted: Any, target: Any, *, scale: bool = True) -> Any:
     Raises:
         ValueError: The last axis has not 3 entries.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> target = np.random.default_rng(0).normal(size=(17, 3))
         >>> turned = 2.0 * target @ np.array([[0.0, 1, 0], [-1, 0, 0], [0, 0, 1]]) + 5.0
@@ -144,7 +144,7 @@ def scale_align(predicted: Any, target: Any) -> Any:
     Raises:
         ValueError: The last axis has not 3 entries.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> target = np.arange(6.0).reshape(2, 3)
         >>> bool(np.allclose(scale_align(0.5 * target, target), target))

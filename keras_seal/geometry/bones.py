@@ -30,7 +30,7 @@ def bone_vectors(poses: Any, skeleton: Any) -> Any:
     Raises:
         ValueError: `poses` has another number of joints than the skeleton.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> bone_vectors(np.zeros((5, 17, 3)), "human36m_17").shape
         (5, 16, 3)
@@ -57,7 +57,7 @@ def bone_lengths(poses: Any, skeleton: Any) -> Any:
     Raises:
         ValueError: `poses` has another number of joints than the skeleton.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> pose = np.zeros((21, 3))
         >>> pose[4] = [0.0, 0.03, 0.04]
@@ -80,7 +80,7 @@ def limb_lengths(poses: Any, skeleton: Any) -> Any:
     Raises:
         ValueError: The skeleton names no limbs, or `poses` has another number of joints.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> limb_lengths(np.zeros((5, 17, 3)), "human36m_17").shape
         (5, 5)
@@ -115,7 +115,7 @@ def joint_angles(poses: Any, skeleton: Any) -> Any:
     Raises:
         ValueError: `poses` has another number of joints than the skeleton.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> joint_angles(np.zeros((5, 17, 3)), "human36m_17").shape
         (5, 19)

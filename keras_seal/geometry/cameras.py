@@ -34,7 +34,7 @@ class Camera:
     Raises:
         UserError: A shape or size is wrong, or `rotation` is no rotation.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> camera = Camera(np.eye(3), np.zeros(3), [1100, 1100], [500, 500])
         >>> camera.focal.tolist()
@@ -105,7 +105,7 @@ def world_to_camera(points: Any, camera: Camera) -> Any:
     Raises:
         ValueError: The last axis has not 3 entries.
 
-    Example:
+    Examples:
         >>> camera = Camera(np.eye(3), [0.0, 0.0, -4.0], [1100, 1100], [500, 500])
         >>> world_to_camera(np.zeros(3), camera).tolist()
         [0.0, 0.0, 4.0]
@@ -130,7 +130,7 @@ def camera_to_world(points: Any, camera: Camera) -> Any:
     Raises:
         ValueError: The last axis has not 3 entries.
 
-    Example:
+    Examples:
         >>> camera = Camera(np.eye(3), [0.0, 0.0, -4.0], [1100, 1100], [500, 500])
         >>> camera_to_world(np.array([0.0, 0.0, 4.0]), camera).tolist()
         [0.0, 0.0, 0.0]
@@ -166,7 +166,7 @@ def project(points: Any, camera: Camera) -> Any:
     Raises:
         ValueError: The last axis has not 3 entries.
 
-    Example:
+    Examples:
         >>> camera = Camera(np.eye(3), np.zeros(3), [1100, 1100], [500, 500])
         >>> project(np.array([0.5, 0.0, 5.0]), camera).tolist()
         [610.0, 500.0]
@@ -203,7 +203,7 @@ def unproject(pixels: Any, depth: Any, camera: Camera) -> Any:
     Raises:
         ValueError: The last axis of `pixels` has not 2 entries.
 
-    Example:
+    Examples:
         >>> camera = Camera(np.eye(3), np.zeros(3), [1100, 1100], [500, 500])
         >>> unproject(np.array([610.0, 500.0]), 5.0, camera).round(6).tolist()
         [0.5, 0.0, 5.0]
@@ -235,7 +235,7 @@ def normalize_screen(pixels: Any, width: Any, height: Any) -> Any:
     Raises:
         ValueError: The last axis has not 2 entries (strip a confidence channel first).
 
-    Example:
+    Examples:
         >>> normalize_screen(np.array([1000.0, 0.0]), 1000, 500).tolist()
         [1.0, -0.5]
     """
@@ -259,7 +259,7 @@ def denormalize_screen(screen: Any, width: Any, height: Any) -> Any:
     Raises:
         ValueError: The last axis has not 2 entries.
 
-    Example:
+    Examples:
         >>> denormalize_screen(np.array([1.0, -0.5]), 1000, 500).tolist()
         [1000.0, 0.0]
     """
@@ -285,7 +285,7 @@ def look_at(position: Any, target: Any, roll: float = 0.0) -> np.ndarray:
         ValueError: The target is straight above or below the camera, or in it, where no direction
             of the image is up.
 
-    Example:
+    Examples:
         >>> look_at([0.0, -4.0, 1.0], [0.0, 0.0, 1.0]).round(6).tolist()
         [[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]]
     """

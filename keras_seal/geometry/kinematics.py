@@ -29,7 +29,7 @@ def rotate(vectors: Any, rotations: Any) -> Any:
     Raises:
         ValueError: A last axis has another size.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> quarter_turn = np.array([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
         >>> rotate(np.array([1.0, 0.0, 0.0]), quarter_turn).tolist()
@@ -56,7 +56,7 @@ def axis_angle_to_matrix(axis: Any, angle: Any) -> Any:
     Raises:
         ValueError: The last axis of `axis` has not 3 entries.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> axis_angle_to_matrix([0.0, 0.0, 2.0], np.pi / 2).round(6).tolist()
         [[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]
@@ -102,7 +102,7 @@ def quaternion_to_matrix(quaternion: Any) -> Any:
     Raises:
         ValueError: The last axis has not 4 entries.
 
-    Example:
+    Examples:
         >>> quaternion_to_matrix([2.0, 0.0, 0.0, 0.0]).tolist()
         [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
     """
@@ -140,7 +140,7 @@ def forward_kinematics(root: Any, vectors: Any, skeleton: Any) -> Any:
     Raises:
         ValueError: `vectors` does not hold one vector per bone.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> forward_kinematics(np.zeros((5, 3)), np.ones((5, 16, 3)), "human36m_17").shape
         (5, 17, 3)
@@ -179,7 +179,7 @@ def rotate_bones(poses: Any, rotations: Any, skeleton: Any) -> Any:
     Raises:
         ValueError: A shape does not fit the skeleton.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> still = np.broadcast_to(np.eye(3), (16, 3, 3))
         >>> rotate_bones(np.zeros((5, 17, 3)), still, "human36m_17").shape

@@ -129,7 +129,7 @@ def pieces(
     Returns:
         The pieces in order; none if no joint of the lifter can be made of the track's.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from keras_seal.data.keypoint_files import Track
         >>> from keras_seal.skeletons import joint_maps

@@ -42,7 +42,7 @@ class Lifter:
     Raises:
         UserError: There is no such net, or a number makes no sense.
 
-    Example:
+    Examples:
         >>> import keras_seal as ks
         >>> lifter = Lifter(ks.pose_nets.SimpleBaseline("human36m_17", units=16))
         >>> lifter(np.zeros((100, 17, 2))).shape

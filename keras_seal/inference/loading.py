@@ -24,7 +24,7 @@ def bundled() -> dict[str, Path]:
     Returns:
         Their files by name.
 
-    Example:
+    Examples:
         >>> list(bundled())
         ['lifter']
     """

@@ -26,7 +26,7 @@ def place(
     Returns:
         `(frames, 3)` metres, camera space.
 
-    Example:
+    Examples:
         >>> pose = np.random.default_rng(0).normal(size=(1, 17, 3))
         >>> seen = pose + [0.5, 0.1, 6.0]
         >>> pixels = 1000 * seen[..., :2] / seen[..., 2:] + [640, 360]
@@ -63,7 +63,7 @@ def usual_focal(image_size: tuple[int, int]) -> float:
     Returns:
         Pixels.
 
-    Example:
+    Examples:
         >>> round(usual_focal((1920, 1080)))
         1844
     """

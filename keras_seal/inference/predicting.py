@@ -76,7 +76,7 @@ def predict(
     Raises:
         UserError: The file cannot be read or does not fit the lifter, or an option makes no sense.
 
-    Example:
+    Examples:
         >>> import keras_seal as ks, pathlib, tempfile
         >>> path = pathlib.Path(tempfile.mkdtemp(), "people.npz")
         >>> pixels = 300 + 100 * np.random.default_rng(0).random((40, 17, 2))

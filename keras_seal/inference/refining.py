@@ -68,7 +68,7 @@ def refine(
     Raises:
         UserError: There is no such loss-net, arrays do not fit it, or a number makes no sense.
 
-    Example:
+    Examples:
         >>> import numpy as np, keras_seal as ks
         >>> loss_net = ks.loss_nets.MLPLossNet("human36m_17", units=16)
         >>> rng = np.random.default_rng(0)

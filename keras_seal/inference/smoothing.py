@@ -37,7 +37,7 @@ def smoother(method: str, fps: float) -> Callable[[np.ndarray], Iterator[np.ndar
     Raises:
         UserError: There is no such method.
 
-    Example:
+    Examples:
         >>> smooth = smoother("savgol", fps=30)
         >>> np.concatenate(list(smooth(np.ones((50, 17, 3))))).shape
         (50, 17, 3)

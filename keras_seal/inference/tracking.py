@@ -39,7 +39,7 @@ def track(detections: Detections, max_gap: int = 12) -> tuple[Track, ...]:
     Raises:
         UserError: `max_gap` is negative.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from keras_seal.data.keypoint_files import Detections
         >>> rng = np.random.default_rng(0)

@@ -63,7 +63,7 @@ def plan(length: int, shape: WindowShape, stride: int, block: int) -> Iterator[P
     Yields:
         The windows.
 
-    Example:
+    Examples:
         >>> first, = plan(5, WindowShape(frames=3, first=0, kept=3), stride=1, block=8)
         >>> first.rows.tolist()
         [[0, 1, 2], [2, 3, 4]]
@@ -213,7 +213,7 @@ class Retimer:
         step: Old frames from one new frame to the next.
         new_length: Frames that come out; those after the end repeat the last one.
 
-    Example:
+    Examples:
         >>> retimer = Retimer(length=3, step=0.5, new_length=5)
         >>> [retimer.push(np.array(part)).tolist() for part in ([0.0, 1.0], [2.0])]
         [[0.0, 0.5], [1.0, 1.5, 2.0]]

@@ -36,7 +36,7 @@ def names() -> list[str]:
     Returns:
         Class names of `keras_seal.pose_nets`, sorted.
 
-    Example:
+    Examples:
         >>> isinstance(names(), list)
         True
     """

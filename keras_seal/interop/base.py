@@ -40,7 +40,7 @@ class Target:
         part: The slice of the variable that this entry fills, as `np.s_[...]` makes it; by
             default all of it. Several entries may fill one variable.
 
-    Example:
+    Examples:
         >>> import keras
         >>> layer = keras.layers.Dense(4)
         >>> layer.build((None, 3))
@@ -82,7 +82,7 @@ def strip_prefix(state_dict: Mapping[str, Any], prefix: str = "module.") -> dict
     Raises:
         UserError: If two names become one.
 
-    Example:
+    Examples:
         >>> strip_prefix({"module.head.weight": 1})
         {'head.weight': 1}
     """
@@ -102,7 +102,7 @@ def as_is(variable: Any, part: Any = ...) -> Target:
     Returns:
         The target.
 
-    Example:
+    Examples:
         >>> import keras
         >>> variable = keras.Variable(np.zeros((17, 8)))
         >>> as_is(variable).transform(np.zeros((1, 17, 8))).shape
@@ -130,7 +130,7 @@ def dense(layer: Any, name: str) -> dict[str, Target]:
     Returns:
         Target by name.
 
-    Example:
+    Examples:
         >>> import keras
         >>> layer = keras.layers.Dense(4)
         >>> layer.build((None, 3))
@@ -285,7 +285,7 @@ def load_state_dict(
     Raises:
         UserError: If a name is unknown, is missing, or its array does not fit.
 
-    Example:
+    Examples:
         >>> import keras
         >>> net = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4)])
         >>> arrays = {"fc.weight": np.ones((4, 3)), "fc.bias": np.zeros(4)}

@@ -35,7 +35,7 @@ def count(shapes: Shapes, pattern: str) -> int:
     Returns:
         One more than the largest number, 0 where there is none.
 
-    Example:
+    Examples:
         >>> count({"blocks.0.w": (1,), "blocks.1.w": (1,), "head.w": (1,)}, r"blocks\.(\d+)")
         2
     """
@@ -77,7 +77,7 @@ def published_skeleton(joints: int) -> str:
     Raises:
         UserError: If no checkpoint has that many joints.
 
-    Example:
+    Examples:
         >>> published_skeleton(17)
         'human36m_17'
     """

@@ -94,7 +94,7 @@ def to_metres(
     Raises:
         UserError: If these are other weights.
 
-    Example:
+    Examples:
         >>> ones = [np.ones((16, n)) for n in (2, 2, 3, 3)]
         >>> weights = {"w1.weight": np.ones((8, 32)), "w1.bias": np.zeros(8),
         ...            "w2.weight": np.ones((48, 8)), "w2.bias": np.zeros(48)}

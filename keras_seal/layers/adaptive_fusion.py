@@ -25,7 +25,7 @@ class AdaptiveFusion(keras.layers.Layer):
     Raises:
         ValueError: If inputs are not two tensors of the same shape.
 
-    Example:
+    Examples:
         >>> tokens = ops.ones((2, 27, 17, 32))
         >>> float(ops.max(AdaptiveFusion()([tokens, 3 * tokens])))
         2.0

@@ -20,7 +20,7 @@ def check_integer(name: str, value: Any, minimum: int = 1) -> int:
     Raises:
         ValueError: If it is not an integer of at least `minimum`.
 
-    Example:
+    Examples:
         >>> check_integer("units", 64)
         64
     """

@@ -40,7 +40,7 @@ class ChebGraphConv(BaseGraphConv):
         ValueError: If the graph is missing, given twice or not symmetric, `order` < 1, or inputs
             have another joint count.
 
-    Example:
+    Examples:
         >>> layer = ChebGraphConv(8, skeleton="human36m_17", order=3)
         >>> tuple(layer(ops.zeros((4, 17, 2))).shape)
         (4, 17, 8)

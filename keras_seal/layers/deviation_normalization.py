@@ -28,7 +28,7 @@ class DeviationNormalization(keras.layers.Layer):
     Raises:
         ValueError: If there are fewer than 2 channels.
 
-    Example:
+    Examples:
         >>> outputs = DeviationNormalization()(ops.array([[1.0, 2.0, 3.0]]))
         >>> [round(float(each), 4) for each in outputs[0]]
         [-1.0, 0.0, 1.0]

@@ -22,7 +22,7 @@ def cosine_matrix(length: int) -> np.ndarray:
     Returns:
         Array `(length, length)` float64; row k is `2 cos(pi (2 t + 1) k / (2 length))`.
 
-    Example:
+    Examples:
         >>> cosine_matrix(4)[0].tolist()
         [2.0, 2.0, 2.0, 2.0]
     """
@@ -46,7 +46,7 @@ class DiscreteCosine(keras.layers.Layer):
     Raises:
         ValueError: If there are fewer frames than coefficients, or both arguments are given.
 
-    Example:
+    Examples:
         >>> tuple(DiscreteCosine(3)(ops.zeros((2, 27, 34))).shape)
         (2, 3, 34)
 

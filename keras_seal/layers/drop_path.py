@@ -29,7 +29,7 @@ class DropPath(keras.layers.Layer):
     Raises:
         ValueError: If the rate is outside [0, 1).
 
-    Example:
+    Examples:
         >>> float(ops.max(DropPath(0.5)(ops.ones((4, 17, 8)), training=False)))
         1.0
 

@@ -18,7 +18,7 @@ def exact_gelu(x: Any) -> Any:
     Returns:
         Tensor of the same shape.
 
-    Example:
+    Examples:
         >>> round(float(exact_gelu(ops.ones(()))), 4)
         0.8413
 

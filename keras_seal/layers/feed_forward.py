@@ -30,7 +30,7 @@ class FeedForward(keras.layers.Layer):
     Raises:
         ValueError: If a number makes no sense.
 
-    Example:
+    Examples:
         >>> tuple(FeedForward(64)(ops.zeros((4, 17, 32))).shape)
         (4, 17, 32)
     """

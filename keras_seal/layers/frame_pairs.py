@@ -25,7 +25,7 @@ class FramePairs(keras.layers.Layer):
     Raises:
         ValueError: If `gap` makes no sense.
 
-    Example:
+    Examples:
         >>> motion = ops.reshape(ops.arange(3.0), (1, 3, 1, 1))
         >>> ops.convert_to_numpy(FramePairs(1)(motion)).reshape(3, 2).tolist()
         [[0.0, 0.0], [1.0, 1.0], [2.0, 1.0]]

@@ -17,7 +17,7 @@ class FoldFrames(keras.layers.Layer):
     Args:
         **kwargs: Passed on to `keras.layers.Layer`.
 
-    Example:
+    Examples:
         >>> tuple(FoldFrames()(keras.ops.zeros((2, 5, 17, 3))).shape)
         (10, 17, 3)
     """
@@ -45,7 +45,7 @@ class UnfoldFrames(keras.layers.Layer):
     Inputs are a list: the tensor `(batch * frames, ...)` and any tensor `(batch, frames, ...)`
     to take the two sizes from. Outputs `(batch, frames, ...)`.
 
-    Example:
+    Examples:
         >>> poses = keras.ops.zeros((2, 5, 17, 3))
         >>> tuple(UnfoldFrames()([keras.ops.zeros((10, 4)), poses]).shape)
         (2, 5, 4)

@@ -29,7 +29,7 @@ class GaussianNonLocalBlock(keras.layers.Layer):
     Raises:
         ValueError: If inputs have other axes or an odd number of channels.
 
-    Example:
+    Examples:
         >>> tuple(GaussianNonLocalBlock()(ops.zeros((4, 17, 32))).shape)
         (4, 17, 32)
 

@@ -52,7 +52,7 @@ class GraphConv(BaseGraphConv):
         ValueError: If the graph is missing or given twice, an option is unknown, or inputs have
             another joint count.
 
-    Example:
+    Examples:
         >>> layer = GraphConv(8, skeleton="human36m_17", activation="relu")
         >>> tuple(layer(ops.zeros((4, 27, 17, 2))).shape)
         (4, 27, 17, 8)

@@ -24,7 +24,7 @@ def check_adjacency(adjacency: Any) -> np.ndarray:
     Raises:
         ValueError: If it is not square, not finite or has negative entries.
 
-    Example:
+    Examples:
         >>> check_adjacency([[0, 1], [1, 0]]).shape
         (2, 2)
     """
@@ -49,7 +49,7 @@ def resolve_graph(skeleton: Any, adjacency: Any) -> tuple[skeletons.Skeleton | N
     Raises:
         ValueError: If both or neither are given.
 
-    Example:
+    Examples:
         >>> skeleton, matrix = resolve_graph("human36m_17", None)
         >>> matrix.shape
         (17, 17)
@@ -81,7 +81,7 @@ def normalize_adjacency(
     Raises:
         ValueError: If `normalization` is none of the four, or the matrix is not valid.
 
-    Example:
+    Examples:
         >>> normalize_adjacency([[0, 1], [1, 0]], "row").tolist()
         [[0.5, 0.5], [0.5, 0.5]]
 
@@ -123,7 +123,7 @@ def chebyshev_polynomials(adjacency: Any, order: int) -> np.ndarray:
     Raises:
         ValueError: If `order` < 1 or the matrix is not symmetric.
 
-    Example:
+    Examples:
         >>> chebyshev_polynomials([[0, 1], [1, 0]], 3).shape
         (3, 2, 2)
 
@@ -159,7 +159,7 @@ def hop_distances(adjacency: Any) -> np.ndarray:
     Returns:
         Array `(joints, joints)`, int32; `joints` where no path exists.
 
-    Example:
+    Examples:
         >>> hop_distances([[0, 1, 0], [1, 0, 1], [0, 1, 0]]).tolist()
         [[0, 1, 2], [1, 0, 1], [2, 1, 0]]
     """

@@ -22,7 +22,7 @@ class StackedXavierUniform(keras.initializers.RandomUniform):
         gain: Factor of the range.
         seed: Integer or `keras.random.SeedGenerator`.
 
-    Example:
+    Examples:
         >>> StackedXavierUniform(seed=0)((2, 8, 16)).shape == (2, 8, 16)
         True
 
@@ -53,7 +53,7 @@ class InverseRootUniform(keras.initializers.RandomUniform):
     Args:
         seed: Integer or `keras.random.SeedGenerator`.
 
-    Example:
+    Examples:
         >>> float(abs(keras.ops.max(InverseRootUniform(seed=0)((16,))))) <= 0.25
         True
     """
@@ -80,7 +80,7 @@ def linear_initializers(inputs: int) -> dict[str, Any]:
     Returns:
         Arguments `kernel_initializer` and `bias_initializer` of `keras.layers.Dense`.
 
-    Example:
+    Examples:
         >>> layer = keras.layers.Dense(8, **linear_initializers(4))
         >>> layer.build((None, 4))
         >>> float(keras.ops.max(keras.ops.abs(layer.bias))) <= 0.5

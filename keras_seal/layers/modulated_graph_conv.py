@@ -45,7 +45,7 @@ class ModulatedGraphConv(BaseGraphConv):
     Raises:
         ValueError: If the graph is missing or given twice, or inputs have another joint count.
 
-    Example:
+    Examples:
         >>> layer = ModulatedGraphConv(8, skeleton="human36m_17")
         >>> tuple(layer(ops.zeros((4, 17, 2))).shape)
         (4, 17, 8)

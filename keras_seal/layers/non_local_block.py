@@ -37,7 +37,7 @@ class NonLocalBlock(keras.layers.Layer):
     Raises:
         ValueError: If inputs have other axes, an odd number of channels or another joint count.
 
-    Example:
+    Examples:
         >>> tuple(NonLocalBlock("human36m_17")(ops.zeros((4, 17, 32))).shape)
         (4, 17, 32)
 
@@ -153,7 +153,7 @@ def pooling_groups(skeleton: skeletons.Skeleton) -> tuple[tuple[int, ...], ...]:
     Returns:
         Groups of one or two joint indices.
 
-    Example:
+    Examples:
         >>> pooling_groups(skeletons.get("human36m_16"))
         ((0, 7), (1, 4), (2, 3), (5, 6), (8, 9), (10, 13), (11, 12), (14, 15))
     """

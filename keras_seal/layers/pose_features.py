@@ -52,7 +52,7 @@ class PoseFeatures(keras.layers.Layer):
     Raises:
         ValueError: If there is no such kind, or inputs have another number of joints.
 
-    Example:
+    Examples:
         >>> layer = PoseFeatures("human36m_17", kinds=["coordinates", "shape"])
         >>> tuple(layer(np.zeros((2, 17, 3), "float32")).shape)
         (2, 17, 11)
@@ -195,7 +195,7 @@ def feature_kinds(kinds: str | Sequence[str]) -> tuple[str, ...]:
     Raises:
         ValueError: If there is no such kind, none at all, or one twice.
 
-    Example:
+    Examples:
         >>> feature_kinds("shape")
         ('shape',)
     """

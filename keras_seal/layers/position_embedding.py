@@ -28,7 +28,7 @@ class PositionEmbedding(keras.layers.Layer):
     Raises:
         ValueError: If inputs have more tokens than there are vectors.
 
-    Example:
+    Examples:
         >>> layer = PositionEmbedding(axis=-3)
         >>> tuple(layer(keras.ops.zeros((2, 27, 17, 32))).shape), tuple(layer.embedding.shape)
         ((2, 27, 17, 32), (27, 32))

@@ -33,7 +33,7 @@ class RootRelative(keras.layers.Layer):
         ValueError: If inputs have another number of joints than the skeleton, or there is no such
             mode.
 
-    Example:
+    Examples:
         >>> layer = RootRelative("human36m_17")
         >>> poses = layer(np.full((2, 1, 17, 3), 5.0, "float32"))
         >>> float(keras.ops.max(poses))

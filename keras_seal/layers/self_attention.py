@@ -40,7 +40,7 @@ class SelfAttention(keras.layers.Layer):
         ValueError: If heads do not divide channels though no `head_channels` are given, or inputs
             have too few axes.
 
-    Example:
+    Examples:
         >>> layer = SelfAttention(4, axis=-3)
         >>> tuple(layer(ops.zeros((2, 27, 17, 32))).shape)
         (2, 27, 17, 32)

@@ -45,7 +45,7 @@ class SemanticGraphConv(BaseGraphConv):
     Raises:
         ValueError: If the graph is missing or given twice, or inputs have another joint count.
 
-    Example:
+    Examples:
         >>> layer = SemanticGraphConv(8, skeleton="human36m_17")
         >>> tuple(layer(ops.zeros((4, 17, 2))).shape)
         (4, 17, 8)

@@ -60,7 +60,7 @@ class SkeletonAttention(GraphLayer):
         ValueError: If the graph is missing or given twice, heads do not divide channels, or
             inputs have another number of tokens.
 
-    Example:
+    Examples:
         >>> layer = SkeletonAttention(4, skeleton="human36m_17")
         >>> tuple(layer(ops.zeros((2, 17, 32))).shape)
         (2, 17, 32)
@@ -274,7 +274,7 @@ def pair_types(skeleton: skeletons.Skeleton) -> np.ndarray:
         Array `(joints, joints)`, int32: entry (i, j) is what j is to i, as an index into
         `EDGE_TYPES`, or its length for none of them.
 
-    Example:
+    Examples:
         >>> pair_types(skeletons.get("human36m_17"))[1, :5].tolist()
         [1, 0, 2, 4, 3]
     """

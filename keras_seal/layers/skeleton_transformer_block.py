@@ -45,7 +45,7 @@ class SkeletonTransformerBlock(keras.layers.Layer):
     Raises:
         ValueError: As `SkeletonAttention`; or if `token_only` comes without `graph_token`.
 
-    Example:
+    Examples:
         >>> block = SkeletonTransformerBlock(4, skeleton="human36m_17")
         >>> tuple(block(keras.ops.zeros((2, 17, 32))).shape)
         (2, 17, 32)

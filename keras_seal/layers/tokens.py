@@ -33,7 +33,7 @@ class JointProjection(keras.layers.Layer):
     Raises:
         ValueError: If inputs have no fixed number of joints.
 
-    Example:
+    Examples:
         >>> tuple(JointProjection(64)(ops.zeros((4, 17, 5))).shape)
         (4, 17, 64)
     """
@@ -104,7 +104,7 @@ class GraphToken(keras.layers.Layer):
     Raises:
         ValueError: If inputs have other than three axes.
 
-    Example:
+    Examples:
         >>> tuple(GraphToken()(ops.zeros((4, 17, 64))).shape)
         (4, 18, 64)
     """

@@ -41,7 +41,7 @@ class TransformerBlock(keras.layers.Layer):
     Raises:
         ValueError: As `SelfAttention`, `FeedForward` and `DropPath`.
 
-    Example:
+    Examples:
         >>> block = TransformerBlock(4, axis=-3, drop_path=0.1)
         >>> tuple(block(keras.ops.zeros((2, 27, 17, 32))).shape)
         (2, 27, 17, 32)

@@ -25,7 +25,7 @@ class WeightedMean(keras.layers.Layer):
     Raises:
         ValueError: If the number of tokens is unknown.
 
-    Example:
+    Examples:
         >>> tuple(WeightedMean()(ops.zeros((4, 27, 32))).shape)
         (4, 1, 32)
 

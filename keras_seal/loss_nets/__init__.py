@@ -24,7 +24,7 @@ def names() -> list[str]:
     Returns:
         Class names, sorted.
 
-    Example:
+    Examples:
         >>> "MLPLossNet" in names()
         True
     """
@@ -44,7 +44,7 @@ def get(name: str, **options: Any) -> LossNet:
     Raises:
         UserError: If nothing has that name.
 
-    Example:
+    Examples:
         >>> get("MLPLossNet", skeleton="human36m_17", units=32).conditional
         True
     """

@@ -108,7 +108,7 @@ def energy_inputs(skeleton: skeletons.Skeleton, input_channels: int = 2) -> list
     Raises:
         ValueError: If `input_channels` is neither 2 nor 3.
 
-    Example:
+    Examples:
         >>> [tensor.shape for tensor in energy_inputs(skeletons.get("human36m_17"))]
         [(None, None, 17, 2), (None, None, 17, 3)]
     """

@@ -45,7 +45,7 @@ class GCNLossNet(LossNet):
     Raises:
         ValueError: If a number makes no sense.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> net = GCNLossNet("human36m_17", units=16, num_blocks=2)
         >>> keypoints, poses = np.zeros((4, 3, 17, 2)), np.zeros((4, 3, 17, 3))

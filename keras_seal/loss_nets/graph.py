@@ -53,7 +53,7 @@ class GraphLossNet(LossNet):
     Raises:
         ValueError: If a number makes no sense.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> net = GraphLossNet("human36m_17", units=32, num_blocks=2, num_heads=4)
         >>> keypoints, poses = np.zeros((4, 3, 17, 2)), np.zeros((4, 3, 17, 3))

@@ -42,7 +42,7 @@ class MLPLossNet(LossNet):
     Raises:
         ValueError: If a number makes no sense.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> net = MLPLossNet("human36m_17", units=32)
         >>> keypoints, poses = np.zeros((4, 3, 17, 2)), np.zeros((4, 3, 17, 3))

@@ -25,7 +25,7 @@ class SpectralLimit(keras.constraints.Constraint):
     Raises:
         ValueError: If a number makes no sense.
 
-    Example:
+    Examples:
         >>> kernel = np.diag([4.0, 1.0]).astype("float32")
         >>> ops.convert_to_numpy(SpectralLimit(2.0, iterations=20)(kernel)).round(3).tolist()
         [[2.0, 0.0], [0.0, 0.5]]

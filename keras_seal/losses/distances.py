@@ -24,7 +24,7 @@ def mpjpe(y_true: Any, y_pred: Any) -> Any:
     Returns:
         Mean Euclidean distance over the joints, metres, `(...)`.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> truth = np.zeros((1, 1, 17, 3), "float32")
         >>> round(float(mpjpe(truth, truth + [0.3, 0.4, 0.0])[0, 0]), 3)
@@ -44,7 +44,7 @@ def mse(y_true: Any, y_pred: Any) -> Any:
     Returns:
         Mean over joints and coordinates, `(...)`.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> truth = np.zeros((1, 1, 17, 3), "float32")
         >>> round(float(mse(truth, truth + [0.3, 0.0, 0.0])[0, 0]), 3)
@@ -63,7 +63,7 @@ def l1(y_true: Any, y_pred: Any) -> Any:
     Returns:
         Mean over joints and coordinates, `(...)`.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> truth = np.zeros((1, 1, 17, 3), "float32")
         >>> round(float(l1(truth, truth + [0.3, 0.0, 0.0])[0, 0]), 3)

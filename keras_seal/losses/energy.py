@@ -111,7 +111,7 @@ class MarginRanking(EnergyObjective):
     Raises:
         ValueError: If `margin` is negative while `hinge` is true: the hinge could never act.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> objective = MarginRanking(margin=10.0)
         >>> truth, negative = np.zeros((1, 1), "float32"), np.full((1, 1, 1), 0.2, "float32")
@@ -163,7 +163,7 @@ class NCE(EnergyObjective):
     Raises:
         ValueError: If `temperature` is not above 0.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> same = np.zeros((1, 1), "float32")
         >>> round(float(NCE()(same, same[None], same[None])[0, 0]), 4)  # log 2
@@ -200,7 +200,7 @@ class EnergyRegression(EnergyObjective):
         scale: Energy per unit of task error (per metre, for `"mpjpe"`).
         distance: `"mpjpe"`, `"l1"` or `"mse"`.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> zero, far = np.zeros((1, 1), "float32"), np.full((1, 1, 1), 0.1, "float32")
         >>> float(EnergyRegression(scale=10.0)(zero, far * 10.0, far)[0, 0])
@@ -254,7 +254,7 @@ class Adversarial(EnergyObjective):
     Raises:
         ValueError: If there is no such kind.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> zero = np.zeros((1, 1), "float32")
         >>> round(float(Adversarial()(zero, zero[None], zero[None])[0, 0]), 4)  # 2 log 2
@@ -321,7 +321,7 @@ def get_objective(identifier: Any, **options: Any) -> EnergyObjective:
         ValueError: If there is no objective of that name.
         TypeError: If `identifier` is neither a name nor an objective.
 
-    Example:
+    Examples:
         >>> get_objective("margin", margin=5.0).margin
         5.0
     """

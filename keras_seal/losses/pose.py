@@ -71,7 +71,7 @@ class MPJPE(PoseLoss):
         name: Name of the loss.
         reduction: One of Keras' reductions.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> truth = np.zeros((2, 1, 17, 3), "float32")
         >>> round(float(MPJPE()(truth, truth + [0.0, 0.0, 0.1])), 3)
@@ -90,7 +90,7 @@ class MSE(PoseLoss):
         name: Name of the loss.
         reduction: One of Keras' reductions.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> truth = np.zeros((2, 1, 17, 3), "float32")
         >>> round(float(MSE()(truth, truth + [0.0, 0.0, 0.3])), 3)
@@ -109,7 +109,7 @@ class L1(PoseLoss):
         name: Name of the loss.
         reduction: One of Keras' reductions.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> truth = np.zeros((2, 1, 17, 3), "float32")
         >>> round(float(L1()(truth, truth + [0.0, 0.0, 0.3])), 3)
@@ -135,7 +135,7 @@ def get(identifier: Any) -> Any:
     Raises:
         ValueError: If there is no pose loss of that name.
 
-    Example:
+    Examples:
         >>> get("mpjpe").name
         'mpjpe'
     """

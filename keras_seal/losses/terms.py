@@ -160,7 +160,7 @@ class PoseTerms(PoseLoss):
     Raises:
         ValueError: If there is no such term, joint or weight, or the skeleton is missing.
 
-    Example:
+    Examples:
         >>> truth = np.zeros((2, 3, 17, 3), "float32")
         >>> moving = truth + np.array([0.0, 0.1, 0.2], "float32")[:, None, None] * [1.0, 0.0, 0.0]
         >>> loss = PoseTerms(["mpjpe", {"name": "velocity", "weight": 20.0}])

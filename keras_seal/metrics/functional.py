@@ -42,7 +42,7 @@ def mpjpe(y_true: Any, y_pred: Any, *, average: bool = True) -> Any:
     Raises:
         ValueError: The shapes differ or are no poses'.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> moved = np.zeros((5, 1, 17, 3))
         >>> moved[..., 3, 0] = 0.17
@@ -67,7 +67,7 @@ def p_mpjpe(y_true: Any, y_pred: Any, *, average: bool = True) -> Any:
     Raises:
         ValueError: The shapes differ or are no poses'.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> y_true = np.random.default_rng(0).normal(size=(5, 1, 17, 3))
         >>> bool(p_mpjpe(y_true, 2.0 * y_true + 1.0).max() < 1e-6)
@@ -91,7 +91,7 @@ def n_mpjpe(y_true: Any, y_pred: Any, *, average: bool = True) -> Any:
     Raises:
         ValueError: The shapes differ or are no poses'.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> y_true = np.random.default_rng(0).normal(size=(5, 1, 17, 3))
         >>> bool(n_mpjpe(y_true, 2.0 * y_true).max() < 1e-6)
@@ -118,7 +118,7 @@ def pck(
     Raises:
         ValueError: The shapes differ or are no poses', or no joint is looked at.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> moved = np.zeros((17, 3))
         >>> moved[3, 0] = 0.15
@@ -155,7 +155,7 @@ def auc(
     Raises:
         ValueError: The shapes differ or are no poses', or no joint or threshold is looked at.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> round(float(auc(np.zeros((17, 3)), np.zeros((17, 3)))), 4) == round(30 / 31, 4)
         True
@@ -185,7 +185,7 @@ def part_errors(y_true: Any, y_pred: Any, skeleton: Any) -> Any:
     Raises:
         ValueError: The skeleton names no groups, or the shapes do not fit.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> moved = np.zeros((17, 3))
         >>> moved[10, 1] = 0.02  # the head, one of the two joints of the group "head"
@@ -219,7 +219,7 @@ def mpjve(y_true: Any, y_pred: Any, *, average: bool = True) -> Any:
     Raises:
         ValueError: The shapes differ or are no poses', or there is only one frame.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> y_true = np.zeros((2, 9, 17, 3))
         >>> mpjve(y_true, y_true + 0.1).shape
@@ -243,7 +243,7 @@ def acceleration_error(y_true: Any, y_pred: Any, *, average: bool = True) -> Any
     Raises:
         ValueError: The shapes differ or are no poses', or there are fewer than three frames.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> y_true = np.zeros((2, 9, 17, 3))
         >>> acceleration_error(y_true, y_true).shape
@@ -276,7 +276,7 @@ def limb_symmetry_error(
     Raises:
         ValueError: The skeleton has no mirrored bones, or the shapes do not fit.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> pose = np.zeros((17, 3))
         >>> pose[[1, 2, 3], 0] = 0.06  # a right hip bone, and no left one
@@ -304,7 +304,7 @@ def mpsse(y_true: Any, y_pred: Any, skeleton: Any) -> Any:
     Raises:
         ValueError: The skeleton has no mirrored bones, or the shapes do not fit.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> float(mpsse(np.zeros((17, 3)), np.zeros((17, 3)), "human36m_17"))
         0.0
@@ -335,7 +335,7 @@ def mpsce(y_true: Any, y_pred: Any, skeleton: Any, *, average: bool = True) -> A
     Raises:
         ValueError: There is only one frame, or the shapes do not fit.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> pose = np.random.default_rng(0).normal(size=(1, 17, 3))
         >>> walking = pose + np.arange(8.0)[:, None, None]
@@ -375,7 +375,7 @@ def body_segment_length_error(
     Raises:
         ValueError: The shapes do not fit.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> y_true = np.random.default_rng(0).normal(size=(5, 1, 17, 3))
         >>> error = body_segment_length_error(y_true, 1.1 * y_true, "human36m_17", relative=True)
@@ -406,7 +406,7 @@ def limb_length_error(
     Raises:
         ValueError: The skeleton has no limbs, or the shapes do not fit.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> y_true = np.random.default_rng(0).normal(size=(5, 1, 17, 3))
         >>> error = limb_length_error(y_true, 1.1 * y_true, "human36m_17", relative=True)
@@ -434,7 +434,7 @@ def joint_angle_error(y_true: Any, y_pred: Any, skeleton: Any, *, average: bool 
     Raises:
         ValueError: The skeleton has no two bones that meet, or the shapes do not fit.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> y_true = np.random.default_rng(0).normal(size=(5, 1, 17, 3))
         >>> bool(joint_angle_error(y_true, 3.0 * y_true, "human36m_17").max() < 1e-6)
@@ -458,7 +458,7 @@ def symmetry_deviations(lengths: Any, skeleton: Any, *, relative: bool = False) 
     Returns:
         Differences `(..., pairs)` in metres or as fractions.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> symmetry_deviations(np.ones((5, 16)), "human36m_17").shape
         (5, 6)
@@ -482,7 +482,7 @@ def length_deviations(lengths: Any, true: Any, *, relative: bool = False) -> Any
     Returns:
         Absolute differences of the same shape, in metres or as fractions.
 
-    Example:
+    Examples:
         >>> length_deviations([1.0, 3.0], [1.0, 2.0], relative=True).tolist()
         [0.0, 0.5]
     """

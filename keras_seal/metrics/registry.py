@@ -58,7 +58,7 @@ def names() -> list[str]:
         (`"mpjpe_left_wrist"`, `"mpjpe_left_arm"`, `"lle_left_leg"`) depend on the skeleton and are
         not among them.
 
-    Example:
+    Examples:
         >>> from keras_seal import metrics
         >>> metrics.names()[:3]
         ['mpjpe', 'p_mpjpe', 'n_mpjpe']
@@ -82,7 +82,7 @@ def get(identifier: Any, skeleton: Any = None) -> keras.metrics.Metric:
         UserError: No metric has that name, or it needs a skeleton.
         TypeError: `identifier` is none of these.
 
-    Example:
+    Examples:
         >>> from keras_seal import metrics
         >>> metrics.get("lse_percent", skeleton="human36m_17").unit
         '%'

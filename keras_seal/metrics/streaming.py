@@ -43,7 +43,7 @@ class PoseMetric(keras.metrics.Metric, ABC):
         name: Name in the logs.
         dtype: Floating type of the sums: float32 unless `"float64"` is asked for.
 
-    Example:
+    Examples:
         >>> from keras_seal.metrics import PoseMetric
         >>> class Drop(PoseMetric):
         ...     def frame_values(self, y_true, y_pred):
@@ -130,7 +130,7 @@ class MPJPE(PoseMetric):
         name: Name in the logs.
         dtype: As for `PoseMetric`.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> metric = MPJPE()
         >>> metric.update_state(np.zeros((2, 1, 17, 3)), np.full((2, 1, 17, 3), [0.03, 0, 0.04]))
@@ -154,7 +154,7 @@ class PMPJPE(PoseMetric):
         name: Name in the logs.
         dtype: As for `PoseMetric`.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> y_true = np.random.default_rng(0).normal(size=(2, 1, 17, 3))
         >>> metric = PMPJPE()
@@ -179,7 +179,7 @@ class NMPJPE(PoseMetric):
         name: Name in the logs.
         dtype: As for `PoseMetric`.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> y_true = np.random.default_rng(0).normal(size=(2, 1, 17, 3))
         >>> metric = NMPJPE()
@@ -219,7 +219,7 @@ class PCK(_JointsMetric):
         name: Name in the logs.
         dtype: As for `PoseMetric`.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> metric = PCK()
         >>> metric.update_state(np.zeros((2, 1, 17, 3)), np.full((2, 1, 17, 3), 0.01))
@@ -259,7 +259,7 @@ class AUC(_JointsMetric):
         name: Name in the logs.
         dtype: As for `PoseMetric`.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> metric = AUC()
         >>> metric.update_state(np.zeros((2, 1, 17, 3)), np.zeros((2, 1, 17, 3)))
@@ -292,7 +292,7 @@ class PartError(PoseMetric):
     Raises:
         UserError: The skeleton has no such joint or group.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> moved = np.zeros((1, 1, 17, 3))
         >>> moved[..., 16, 0] = 0.03  # the right wrist
@@ -340,7 +340,7 @@ class MPJVE(PoseMetric):
         name: Name in the logs.
         dtype: As for `PoseMetric`.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> still, jumping = np.zeros((1, 2, 17, 3)), np.zeros((1, 2, 17, 3))
         >>> jumping[0, 1, :, 2] = 0.01
@@ -370,7 +370,7 @@ class AccelerationError(PoseMetric):
         name: Name in the logs.
         dtype: As for `PoseMetric`.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> still, jumping = np.zeros((1, 3, 17, 3)), np.zeros((1, 3, 17, 3))
         >>> jumping[0, 1, :, 2] = 0.01
@@ -422,7 +422,7 @@ class LimbSymmetryError(_LengthMetric):
     Raises:
         ValueError: The skeleton has no mirrored bones.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> pose = np.zeros((1, 1, 17, 3))
         >>> pose[..., [1, 2, 3], 0] = 0.06  # a right hip bone, and no left one
@@ -458,7 +458,7 @@ class BodySegmentLengthError(_LengthMetric):
         name: Name in the logs; `"bsle"`, or `"bsle_percent"` if relative.
         dtype: As for `PoseMetric`.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> y_true = np.random.default_rng(0).normal(size=(2, 1, 17, 3))
         >>> metric = BodySegmentLengthError("human36m_17", relative=True)
@@ -494,7 +494,7 @@ class LimbLengthError(_LengthMetric):
     Raises:
         ValueError: The skeleton names no limbs, or not this one.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> y_true = np.random.default_rng(0).normal(size=(2, 1, 17, 3))
         >>> metric = LimbLengthError("human36m_17", relative=True)
@@ -553,7 +553,7 @@ class MPSSE(PoseMetric):
     Raises:
         ValueError: The skeleton has no mirrored bones.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> metric = MPSSE("human36m_17")
         >>> metric.update_state(np.zeros((1, 1, 17, 3)), np.zeros((1, 1, 17, 3)))
@@ -592,7 +592,7 @@ class MPSCE(keras.metrics.Metric):
         name: Name in the logs.
         dtype: As for `PoseMetric`.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> poses = np.random.default_rng(0).normal(size=(1, 1, 17, 3))
         >>> metric = MPSCE("human36m_17")
@@ -674,7 +674,7 @@ class JointAngleError(PoseMetric):
     Raises:
         ValueError: The skeleton has a single bone.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> y_true = np.random.default_rng(0).normal(size=(2, 1, 17, 3))
         >>> metric = JointAngleError("human36m_17")

@@ -49,7 +49,7 @@ def names() -> list[str]:
     Returns:
         Their names in recipes, sorted.
 
-    Example:
+    Examples:
         >>> "rotated_bones" in names()
         True
     """
@@ -87,7 +87,7 @@ def get(name: str, skeleton: Any = None, **options: Any) -> NegativeMaker:
     Raises:
         UserError: If nothing has that name.
 
-    Example:
+    Examples:
         >>> get("rotated_bones", "human36m_17", high=10.0, seed=0).high
         10.0
     """

@@ -66,7 +66,7 @@ class RotatedBones(_BoneMaker):
     Raises:
         ValueError: If a number makes no sense.
 
-    Example:
+    Examples:
         >>> RotatedBones("human36m_17", high=20.0, seed=0).share
         0.3
     """
@@ -110,7 +110,7 @@ class ScaledBones(_BoneMaker):
     Raises:
         ValueError: If a number makes no sense.
 
-    Example:
+    Examples:
         >>> ScaledBones("human36m_17", symmetric=True, seed=0).high
         0.2
     """

@@ -33,7 +33,7 @@ class GradientAscent(NegativeMaker):
     Raises:
         ValueError: If a number makes no sense.
 
-    Example:
+    Examples:
         >>> from keras_seal.negatives import GaussianJoints
         >>> GradientAscent(GaussianJoints("human36m_17", seed=0), steps=2).steps
         2
@@ -94,7 +94,7 @@ class Mix(NegativeMaker):
     Raises:
         ValueError: If there is no maker, or the shares do not fit.
 
-    Example:
+    Examples:
         >>> from keras_seal.negatives import OtherSamples, Prediction
         >>> Mix([Prediction(), OtherSamples(seed=0)], shares=[3, 1]).shares
         (0.75, 0.25)

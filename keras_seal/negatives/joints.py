@@ -28,7 +28,7 @@ class GaussianJoints(GradedMaker):
     Raises:
         ValueError: If a number makes no sense.
 
-    Example:
+    Examples:
         >>> GaussianJoints("human36m_17", low=0.005, high=0.05, seed=0).high
         0.05
     """
@@ -73,7 +73,7 @@ class SwappedSides(SkeletonMaker):
     Raises:
         ValueError: If the skeleton has no mirrored joints, or the share makes no sense.
 
-    Example:
+    Examples:
         >>> SwappedSides("human36m_17", seed=0).share
         0.5
     """

@@ -22,7 +22,7 @@ class Prediction(NegativeMaker):
     Args:
         **kwargs: Passed on to `keras.layers.Layer`.
 
-    Example:
+    Examples:
         >>> Prediction().uses_prediction
         True
     """
@@ -44,7 +44,7 @@ class OtherSamples(NegativeMaker):
         seed: Seed of the random numbers; by default one drawn from Python's generator.
         **kwargs: Passed on to `keras.layers.Layer`.
 
-    Example:
+    Examples:
         >>> OtherSamples(seed=0).uses_prediction
         False
     """
@@ -76,7 +76,7 @@ class Replay(NegativeMaker):
     Raises:
         ValueError: If a number makes no sense.
 
-    Example:
+    Examples:
         >>> Replay(capacity=256, per_step=16, seed=0).capacity
         256
 

@@ -23,7 +23,7 @@ def render(package: str, template: str, title: str, **values: Any) -> str:
     Returns:
         The HTML.
 
-    Example:
+    Examples:
         >>> page = render("keras_seal.evaluation", "comparison.html", "A & B")
         >>> "<h1>A &amp; B</h1>" in page
         True

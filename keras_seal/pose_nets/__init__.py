@@ -83,7 +83,7 @@ def names() -> list[str]:
     Returns:
         Class names, sorted.
 
-    Example:
+    Examples:
         >>> "SemGCN" in names()
         True
     """
@@ -96,7 +96,7 @@ def presets() -> dict[str, str]:
     Returns:
         A description by preset name.
 
-    Example:
+    Examples:
         >>> "sem_gcn" in presets()
         True
     """
@@ -116,7 +116,7 @@ def usual_skeleton(preset: str) -> str:
     Returns:
         The name of a built-in skeleton.
 
-    Example:
+    Examples:
         >>> usual_skeleton("sem_gcn")
         'human36m_17'
     """
@@ -132,7 +132,7 @@ def catalogue() -> list[dict[str, Any]]:
         paper or repository reports, or nothing), `source`, `skeleton`, `num_frames`, `out_frames`,
         `parameters` and `flops_per_frame` (see `keras_seal.pose_nets.costs`).
 
-    Example:
+    Examples:
         >>> [row["parameters"] for row in catalogue() if row["preset"] == "simple_baseline"]
         [4296755]
     """
@@ -165,7 +165,7 @@ def from_preset(preset: str, skeleton: Any, **options: Any) -> PoseNet:
     Raises:
         UserError: If there is no such preset.
 
-    Example:
+    Examples:
         >>> from_preset("sem_gcn", "human36m_17").filters
         128
     """
@@ -188,7 +188,7 @@ def get(name: str, **options: Any) -> PoseNet:
     Raises:
         UserError: If nothing has that name.
 
-    Example:
+    Examples:
         >>> get("SimpleBaseline", skeleton="human36m_17", units=32).num_frames
         1
     """

@@ -122,7 +122,7 @@ def keypoints_input(
     Raises:
         ValueError: If a number makes no sense.
 
-    Example:
+    Examples:
         >>> keypoints_input(skeletons.get("human36m_17"), 27, 2).shape
         (None, 27, 17, 2)
     """

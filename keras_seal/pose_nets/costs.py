@@ -25,7 +25,7 @@ def flops_per_frame(net: keras.Model) -> int:
     Returns:
         The operations of a forward pass of one sample, by the frames of its output.
 
-    Example:
+    Examples:
         >>> from keras_seal import pose_nets
         >>> net = pose_nets.SimpleBaseline("human36m_17", units=32, num_stages=1)
         >>> flops_per_frame(net) == 2 * 32 * (34 + 2 * 32 + 51)
@@ -44,7 +44,7 @@ def published_costs() -> dict[str, dict[str, int]]:
         By the name of a preset: `parameters` and `flops_per_frame`, on the preset's usual skeleton
         (`skeleton`).
 
-    Example:
+    Examples:
         >>> published_costs()["sem_gcn"]["skeleton"]
         'human36m_17'
     """

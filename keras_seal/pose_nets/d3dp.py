@@ -33,7 +33,7 @@ def cosine_schedule(levels: int = NOISE_LEVELS, offset: float = 0.008) -> np.nda
         The share of the pose's variance at each level (called alpha bar), `(levels,)`, float64,
         falling from nearly 1 to nearly 0.
 
-    Example:
+    Examples:
         >>> cosine_schedule()[[0, 500, 999]].round(4).tolist()
         [1.0, 0.4923, 0.0]
 
@@ -60,7 +60,7 @@ def sampling_steps(num_steps: int, levels: int = NOISE_LEVELS) -> dict[str, np.n
     Returns:
         `level` and the five coefficients, each `(num_steps,)`, float32.
 
-    Example:
+    Examples:
         >>> sampling_steps(2)["level"].tolist()
         [999.0, 499.0]
 
@@ -98,7 +98,7 @@ class LevelEmbedding(layers.Layer):
     Raises:
         ValueError: If `channels` is odd or less than 4.
 
-    Example:
+    Examples:
         >>> ops.convert_to_numpy(LevelEmbedding(4)(ops.zeros((1,)))).tolist()
         [[0.0, 0.0, 1.0, 1.0]]
     """
@@ -314,7 +314,7 @@ class D3DP(PoseNet):
     Raises:
         ValueError: If a number makes no sense.
 
-    Example:
+    Examples:
         >>> net = D3DP("human36m_17", num_frames=9, channels=16, num_blocks=1)
         >>> keypoints = np.zeros((4, 9, 17, 2), "float32")
         >>> tuple(net(keypoints).shape), tuple(net.hypotheses(keypoints, 3, 2).shape)

@@ -88,7 +88,7 @@ class DSTformer(PoseNet):
     Raises:
         ValueError: If a number makes no sense.
 
-    Example:
+    Examples:
         >>> net = DSTformer("human36m_17", num_frames=9, channels=16, num_layers=1)
         >>> tuple(net(keras.ops.zeros((4, 9, 17, 2))).shape)
         (4, 9, 17, 3)

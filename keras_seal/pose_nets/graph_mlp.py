@@ -34,7 +34,7 @@ def relation_graphs(skeleton: skeletons.Skeleton) -> np.ndarray:
         Array `(4, joints, joints)`, float32: the loops; edges towards the centre; edges away
         from it; mirrored pairs. Entry (k, i, j) is what joint j takes from joint i.
 
-    Example:
+    Examples:
         >>> relation_graphs(skeletons.get("human36m_17")).sum(axis=(0, 1)).tolist() == [1.0] * 17
         True
     """
@@ -76,7 +76,7 @@ class GraphMLPBlock(keras.layers.Layer):
     Raises:
         ValueError: If inputs have other axes or another joint count.
 
-    Example:
+    Examples:
         >>> block = GraphMLPBlock("human36m_17", joint_units=8, channel_units=64)
         >>> tuple(block(ops.zeros((17, 4, 32))).shape)
         (17, 4, 32)
@@ -246,7 +246,7 @@ class GraphMLP(PoseNet):
     Raises:
         ValueError: If a number makes no sense.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> net = GraphMLP("human36m_17", num_frames=9, filters=16, num_blocks=1)
         >>> tuple(net(np.zeros((4, 9, 17, 2), "float32")).shape)

@@ -21,7 +21,7 @@ def mean(hypotheses: Any) -> np.ndarray:
     Returns:
         `(batch, frames, joints, 3)`.
 
-    Example:
+    Examples:
         >>> mean(np.ones((4, 5, 9, 17, 3))).shape
         (4, 9, 17, 3)
     """
@@ -45,7 +45,7 @@ def nearest_joints(
     Raises:
         ValueError: If shapes do not fit.
 
-    Example:
+    Examples:
         >>> camera = Camera(np.eye(3), np.zeros(3), [1000, 1000], [500, 500])
         >>> hypotheses = np.stack([np.zeros((1, 1, 17, 3)), np.full((1, 1, 17, 3), 0.1)], axis=1)
         >>> keypoints, roots = np.zeros((1, 1, 17, 2)), np.array([[[0.0, 0.0, 5.0]]])
@@ -153,7 +153,7 @@ def aggregate(hypotheses: Any, how: str = "mean", **needed: Any) -> np.ndarray:
     Raises:
         ValueError: If there is no such way, or shapes do not fit.
 
-    Example:
+    Examples:
         >>> poses = np.zeros((4, 9, 17, 3))
         >>> aggregate(np.stack([poses, poses + 1], axis=1), "best_joints", poses=poses).shape
         (4, 9, 17, 3)

@@ -35,7 +35,7 @@ def check_scale(
     Raises:
         UserError: If not exactly one scale is given, or a number makes no sense.
 
-    Example:
+    Examples:
         >>> check_scale(mean_bone_length=0.25)
     """
     if (metres_per_unit is None) == (mean_bone_length is None):
@@ -82,7 +82,7 @@ class ImageToMetres(layers.Layer):
     Raises:
         UserError: If not exactly one scale is given, or a number makes no sense.
 
-    Example:
+    Examples:
         >>> layer = ImageToMetres("human36m_17", metres_per_unit=2.0)
         >>> positions, keypoints = ops.ones((1, 1, 17, 3)), ops.ones((1, 1, 17, 2))
         >>> float(ops.max(layer([positions, keypoints])))
@@ -167,7 +167,7 @@ class ImageSpaceAdapter(PoseNet):
         UserError: If not exactly one scale is given, a number makes no sense, or the channels do
             not fit the net.
 
-    Example:
+    Examples:
         >>> from keras_seal.pose_nets import DSTformer
         >>> net = DSTformer("human36m_17", num_frames=9, channels=16, num_layers=1)
         >>> adapter = ImageSpaceAdapter(net, mean_bone_length=0.25, focal_length=2.3)

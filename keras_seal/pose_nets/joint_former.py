@@ -136,7 +136,7 @@ class JointFormer(PoseNet):
     Raises:
         ValueError: If a number makes no sense.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> net = JointFormer("human36m_17", channels=8, num_blocks=1, head_channels=4, hidden=16)
         >>> tuple(net(np.zeros((4, 1, 17, 2), "float32")).shape)

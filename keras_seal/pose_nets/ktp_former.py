@@ -42,7 +42,7 @@ class KTPFormer(PoseNet):
     Raises:
         ValueError: If a number makes no sense.
 
-    Example:
+    Examples:
         >>> net = KTPFormer("human36m_17", num_frames=9, channels=16, num_blocks=1)
         >>> tuple(net(np.zeros((4, 9, 17, 2), "float32")).shape)
         (4, 9, 17, 3)

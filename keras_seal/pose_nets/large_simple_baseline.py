@@ -40,7 +40,7 @@ class LargeSimpleBaseline(PoseNet):
     Raises:
         ValueError: If a number makes no sense.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> net = LargeSimpleBaseline("h3wb_133", units=16)
         >>> tuple(net(np.zeros((4, 1, 133, 2), "float32")).shape)

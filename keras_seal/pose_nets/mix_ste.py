@@ -118,7 +118,7 @@ class MixSTE(PoseNet):
     Raises:
         ValueError: If a number makes no sense.
 
-    Example:
+    Examples:
         >>> net = MixSTE("human36m_17", num_frames=9, channels=16, num_blocks=1)
         >>> tuple(net(np.zeros((4, 9, 17, 2), "float32")).shape)
         (4, 9, 17, 3)

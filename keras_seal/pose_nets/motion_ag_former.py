@@ -73,7 +73,7 @@ class GraphMixer(layers.Layer):
     Raises:
         ValueError: If there are fewer frames than neighbours, or another number of joints.
 
-    Example:
+    Examples:
         >>> mixer = GraphMixer(num_neighbors=2)
         >>> tuple(mixer(np.ones((17, 4, 9, 8), "float32")).shape)
         (17, 4, 9, 8)
@@ -186,7 +186,7 @@ class GraphBlock(layers.Layer):
     Raises:
         ValueError: As `GraphMixer`.
 
-    Example:
+    Examples:
         >>> block = GraphBlock(matrix=np.eye(17))
         >>> tuple(block(np.ones((17, 4, 9, 8), "float32")).shape)
         (17, 4, 9, 8)
@@ -275,7 +275,7 @@ class MotionAGFormer(PoseNet):
         ValueError: If a number makes no sense.
         UserError: If `graph` is neither of the two, or the published one on other than 17 joints.
 
-    Example:
+    Examples:
         >>> net = MotionAGFormer("human36m_17", num_frames=9, channels=16, num_layers=1)
         >>> tuple(net(np.zeros((4, 9, 17, 2), "float32")).shape)
         (4, 9, 17, 3)
@@ -398,7 +398,7 @@ def joint_matrix(skeleton: skeletons.Skeleton, graph: str) -> np.ndarray:
     Raises:
         UserError: If there is no such graph, or not for this skeleton.
 
-    Example:
+    Examples:
         >>> matrix = joint_matrix(skeletons.get("human36m_17"), "published")
         >>> matrix[0].nonzero()[0].tolist()
         [1, 7]

@@ -45,7 +45,7 @@ class PoseFormer(PoseNet):
     Raises:
         ValueError: If a number makes no sense.
 
-    Example:
+    Examples:
         >>> net = PoseFormer("human36m_17", num_frames=9, joint_channels=8, num_blocks=1)
         >>> tuple(net(np.zeros((4, 9, 17, 2), "float32")).shape)
         (4, 1, 17, 3)

@@ -57,7 +57,7 @@ class PoseFormerV2(PoseNet):
         ValueError: If a number makes no sense, `num_frames` is not given, or there are fewer frames
             than are kept.
 
-    Example:
+    Examples:
         >>> net = PoseFormerV2("human36m_17", num_frames=9, joint_channels=8, num_blocks=1)
         >>> tuple(net(np.zeros((4, 9, 17, 2), "float32")).shape)
         (4, 1, 17, 3)
@@ -204,7 +204,7 @@ class FrequencyBlock(layers.Layer):
 
     Inputs and outputs `(batch, tokens, channels)`, at least 2 tokens.
 
-    Example:
+    Examples:
         >>> tuple(FrequencyBlock(2)(np.zeros((4, 5, 8), "float32")).shape)
         (4, 5, 8)
     """

@@ -35,7 +35,7 @@ def default_strides(num_frames: int) -> tuple[int, ...]:
     Returns:
         The published strides where there are, the prime factors otherwise.
 
-    Example:
+    Examples:
         >>> default_strides(243)
         (3, 3, 3, 3, 3)
     """
@@ -78,7 +78,7 @@ class PSTMO(PoseNet):
     Raises:
         ValueError: If a number makes no sense, or the strides leave more than one frame.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> net = PSTMO("human36m_17", num_frames=9, channels=16, hidden=32, num_blocks=1)
         >>> tuple(net(np.zeros((4, 9, 17, 2), "float32")).shape)

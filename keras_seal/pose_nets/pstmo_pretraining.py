@@ -53,7 +53,7 @@ class MaskedKeypoints(keras.Model):
     Raises:
         ValueError: If a number makes no sense.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> net = MaskedKeypoints("human36m_17", 9, masked_frames=6, channels=16, hidden=16)
         >>> tuple(net(np.zeros((4, 9, 17, 2), "float32")).shape)
@@ -169,7 +169,7 @@ class HiddenParts(layers.Layer):
     frames)`, int32, whose last ones are to be hidden; and `(batch, frames, joints)`, 1 where a
     joint is hidden.
 
-    Example:
+    Examples:
         >>> order, joints = HiddenParts(2)(ops.zeros((4, 9, 17, 2)))
         >>> float(ops.sum(joints)) / (4 * 9)
         2.0
@@ -218,7 +218,7 @@ class MaskToken(layers.Layer):
     Inputs are a list: `(..., channels)` and a mask `(...)`, 1 where the vector goes. Outputs like
     the first.
 
-    Example:
+    Examples:
         >>> layer = MaskToken()
         >>> tuple(layer([ops.zeros((4, 9, 2)), ops.ones((4, 9))]).shape)
         (4, 9, 2)

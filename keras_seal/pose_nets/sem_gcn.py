@@ -37,7 +37,7 @@ class SemGCN(PoseNet):
     Raises:
         ValueError: If a number makes no sense.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> net = SemGCN("human36m_17", filters=16, num_blocks=2)
         >>> tuple(net(np.zeros((4, 1, 17, 2), "float32")).shape)

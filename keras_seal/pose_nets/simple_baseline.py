@@ -42,7 +42,7 @@ class SimpleBaseline(PoseNet):
     Raises:
         ValueError: If a number makes no sense.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> net = SimpleBaseline("human36m_17", units=64)
         >>> tuple(net(np.zeros((4, 1, 17, 2), "float32")).shape)

@@ -48,7 +48,7 @@ class VideoPose3D(PoseNet):
     Raises:
         ValueError: If a number makes no sense.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> net = VideoPose3D("human36m_17", filter_widths=(3, 3), filters=16)
         >>> tuple(net(np.zeros((4, 9, 17, 2), "float32")).shape)

@@ -35,7 +35,7 @@ def construct(
     Raises:
         UserError: If the options do not fit.
 
-    Example:
+    Examples:
         >>> from datetime import timedelta
         >>> def wait(hours=0, minutes=0):
         ...     return timedelta(hours=hours, minutes=minutes)

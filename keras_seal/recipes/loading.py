@@ -57,7 +57,7 @@ def builtin_folder() -> Path:
 def names() -> list[str]:
     """List the built-in recipes, but for the parts (`_NAME.yaml`) that they extend.
 
-    Example:
+    Examples:
         >>> "quickstart" in names()
         True
     """
@@ -72,7 +72,7 @@ def variants() -> dict[str, str]:
     Returns:
         By name, what each adds.
 
-    Example:
+    Examples:
         >>> variants()["seal"]
         'With a learned loss (SEAL).'
     """
@@ -126,7 +126,7 @@ def load(path_or_name: str | Path, overrides: Iterable[str] = ()) -> Recipe:
         UserError: If the file is missing or no YAML, or keys are unknown, missing or wrong; the
             message has one line a problem.
 
-    Example:
+    Examples:
         >>> recipe = load("quickstart", ["training.epochs=3", "seal.energy_weight=2e-3"])
         >>> recipe.training.epochs, recipe.seal.energy_weight
         (3, 0.002)
@@ -285,7 +285,7 @@ def to_yaml(recipe: Recipe) -> str:
     Returns:
         YAML with every key; `parse` makes an equal recipe of it.
 
-    Example:
+    Examples:
         >>> recipe = load("quickstart")
         >>> parse(to_yaml(recipe)) == recipe
         True
@@ -318,7 +318,7 @@ def parse_override(override: str) -> tuple[list[str], Any]:
     Raises:
         UserError: If it is no such thing.
 
-    Example:
+    Examples:
         >>> parse_override("training.epochs=5")
         (['training', 'epochs'], 5)
     """

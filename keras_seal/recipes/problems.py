@@ -75,7 +75,7 @@ def written_keys(location: Sequence[str | int], model: type[BaseModel]) -> list[
 def describe(value: Any) -> str:
     """Say what a YAML value is.
 
-    Example:
+    Examples:
         >>> describe("ten"), describe(True), describe(None), describe([1])
         ("'ten' (text)", 'true', 'null', 'a list')
     """

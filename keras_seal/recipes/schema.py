@@ -592,7 +592,7 @@ def choice_name(value: Any) -> str:
     Returns:
         Its name among choices.
 
-    Example:
+    Examples:
         >>> choice_name(None), choice_name(True), choice_name(0.5)
         ('null', 'true', '0.5')
     """
@@ -629,7 +629,7 @@ class Tune(Section):
 class Recipe(Section):
     """Everything that decides what a training run computes.
 
-    Example:
+    Examples:
         >>> recipe = Recipe(
         ...     name="tiny",
         ...     data={"source": "synthetic"},

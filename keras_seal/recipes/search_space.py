@@ -40,7 +40,7 @@ class SearchSpace:
     Raises:
         UserError: If it has none.
 
-    Example:
+    Examples:
         >>> from keras_seal import recipes
         >>> recipe = recipes.load(
         ...     "quickstart", ["tune={parameters: {seal.energy_weight: [0.0, 1e-3]}}"])

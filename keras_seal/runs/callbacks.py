@@ -210,7 +210,7 @@ def best_epoch(history: Sequence[dict[str, float]], select: str) -> int:
     Returns:
         Its number, from 1.
 
-    Example:
+    Examples:
         >>> best_epoch([{"val_mpjpe": 50.0}, {"val_mpjpe": 40.0}, {"val_mpjpe": 40.0}], "val_mpjpe")
         2
     """

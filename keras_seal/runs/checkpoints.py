@@ -41,7 +41,7 @@ class Checkpoints:
         folder: Where they lie.
         keep: How many of the latest are kept.
 
-    Example:
+    Examples:
         >>> import numpy as np, tempfile
         >>> checkpoints = Checkpoints(tempfile.mkdtemp(), keep=2)
         >>> for epoch in (1, 2, 3, 4):

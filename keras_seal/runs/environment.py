@@ -47,7 +47,7 @@ def versions() -> dict[str, str]:
     Returns:
         Version by package name, for those that are installed.
 
-    Example:
+    Examples:
         >>> "keras" in versions()
         True
     """
@@ -87,7 +87,7 @@ def devices() -> list[str]:
     Returns:
         Names such as `cpu:0` and `gpu:0`.
 
-    Example:
+    Examples:
         >>> len(devices()) > 0
         True
     """
@@ -140,7 +140,7 @@ def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     Returns:
         One phrase a difference.
 
-    Example:
+    Examples:
         >>> differences({"python": "3.11.1", "versions": {}}, {"python": "3.12.0", "versions": {}})
         ['python 3.11.1, now 3.12.0']
     """

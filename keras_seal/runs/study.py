@@ -63,7 +63,7 @@ def plan(
     Raises:
         UserError: If a variant is unknown or given twice, or does not fit the recipe.
 
-    Example:
+    Examples:
         >>> found = plan("quickstart", ["baseline", "symmetry"], ["training.epochs=2"])
         >>> [recipe.loss_net for recipe in found.values()], found["symmetry"].training.epochs
         ([None, None], 2)

@@ -24,7 +24,7 @@ def names() -> list[str]:
     Returns:
         Their names, sorted.
 
-    Example:
+    Examples:
         >>> from keras_seal import skeletons
         >>> "human36m_17" in skeletons.names()
         True
@@ -52,7 +52,7 @@ def get(identifier: Skeleton | str | PathLike[str] | Mapping[str, Any]) -> Skele
         FileNotFoundError: A path to a YAML file that does not exist.
         TypeError: `identifier` is none of these.
 
-    Example:
+    Examples:
         >>> from keras_seal import skeletons
         >>> skeletons.get("coco_17").num_joints
         17

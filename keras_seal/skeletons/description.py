@@ -24,7 +24,7 @@ def to_indices(description: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         UserError: A key is missing or unknown, a value has the wrong type or a name is no joint's.
 
-    Example:
+    Examples:
         >>> description = {"name": "stick", "joints": ["base", "tip"], "parents": {"tip": "base"}}
         >>> to_indices(description)["parents"]
         (-1, 0)
@@ -125,7 +125,7 @@ def write_yaml(description: Mapping[str, Any], path: str | Path) -> None:
         description: As `Skeleton.to_dict` makes it.
         path: The file to write.
 
-    Example:
+    Examples:
         >>> import tempfile, pathlib
         >>> path = pathlib.Path(tempfile.mkdtemp()) / "skeleton.yaml"
         >>> write_yaml({"name": "stick", "joints": ["base", "tip"]}, path)
@@ -167,7 +167,7 @@ def parse_yaml(text: str, source: str) -> Any:
     Raises:
         UserError: The text is no YAML, or a key appears twice in one mapping.
 
-    Example:
+    Examples:
         >>> parse_yaml("name: stick", "stick.yaml")
         {'name': 'stick'}
     """

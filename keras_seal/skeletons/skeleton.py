@@ -42,7 +42,7 @@ class Skeleton:
         UserError: The joints are not one tree, an index is out of range, or a pair, limb or group
             makes no sense; the message names the joints.
 
-    Example:
+    Examples:
         >>> from keras_seal import skeletons
         >>> skeleton = skeletons.get("human36m_17")
         >>> skeleton.num_joints, skeleton.num_bones
@@ -333,7 +333,7 @@ class Skeleton:
         Raises:
             UserError: `child` is the root or no joint.
 
-        Example:
+        Examples:
             >>> from keras_seal import skeletons
             >>> skeletons.get("human36m_17").bone_index(5)
             4
@@ -356,7 +356,7 @@ class Skeleton:
         Raises:
             UserError: There is no such joint.
 
-        Example:
+        Examples:
             >>> from keras_seal import skeletons
             >>> skeletons.get("human36m_17").joint_index("left_knee")
             5
@@ -371,7 +371,7 @@ class Skeleton:
         Returns:
             A dictionary that `from_dict` turns back into an equal skeleton.
 
-        Example:
+        Examples:
             >>> from keras_seal import Skeleton, skeletons
             >>> skeleton = skeletons.get("hand_21")
             >>> Skeleton.from_dict(skeleton.to_dict()) == skeleton
@@ -408,7 +408,7 @@ class Skeleton:
             UserError: A key is missing or unknown, a value has the wrong type, a name is no
                 joint's, or the joints do not form one tree.
 
-        Example:
+        Examples:
             >>> from keras_seal import Skeleton
             >>> arm = Skeleton.from_dict({
             ...     "name": "arm",
@@ -426,7 +426,7 @@ class Skeleton:
         Args:
             path: The file to write.
 
-        Example:
+        Examples:
             >>> import tempfile, pathlib
             >>> from keras_seal import Skeleton, skeletons
             >>> path = pathlib.Path(tempfile.mkdtemp()) / "hand.yaml"
@@ -450,7 +450,7 @@ class Skeleton:
             FileNotFoundError: There is no such file.
             UserError: The file is no YAML or describes no skeleton; the message says where.
 
-        Example:
+        Examples:
             >>> import tempfile, pathlib
             >>> from keras_seal import Skeleton
             >>> path = pathlib.Path(tempfile.mkdtemp()) / "stick.yaml"

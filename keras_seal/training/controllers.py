@@ -89,7 +89,7 @@ class ForceRatio(EnergyWeightController):
     Raises:
         ValueError: If a number makes no sense.
 
-    Example:
+    Examples:
         >>> controller = ForceRatio(target=0.2, smoothing=0.0, maximum=1.0)
         >>> seen = Observation(step=0, energy_norm=8.0, pose_norm=1.0, alignment=0.0)
         >>> round(float(controller.update(controller.memory, seen)[0]), 4)
@@ -149,7 +149,7 @@ class AlignmentGuard(EnergyWeightController):
     Raises:
         ValueError: If a number makes no sense.
 
-    Example:
+    Examples:
         >>> guard = AlignmentGuard(weight=0.1, full=0.05, smoothing=0.0)
         >>> seen = Observation(step=0, energy_norm=1.0, pose_norm=1.0, alignment=-0.01)
         >>> round(float(guard.update(guard.memory, seen)[0]), 4)
@@ -219,7 +219,7 @@ def get_controller(name: str, **options: Any) -> EnergyWeightController:
     Raises:
         ValueError: If there is none of that name.
 
-    Example:
+    Examples:
         >>> get_controller("force_ratio", target=0.1).target
         0.1
     """

@@ -18,7 +18,7 @@ def norm(gradient: Any) -> Any:
     Returns:
         A scalar.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> float(norm(np.array([[3.0], [4.0]], "float32")))
         5.0
@@ -36,7 +36,7 @@ def force_ratio(energy_gradient: Any, pose_gradient: Any) -> Any:
     Returns:
         Ratio of their norms over the whole batch, a scalar; 0 without energy.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> round(float(force_ratio(np.full((2, 1, 3), 0.1), np.full((2, 1, 3), 0.4))), 3)
         0.25
@@ -58,7 +58,7 @@ def alignment(energy_gradient: Any, y_true: Any, y_pred: Any) -> Any:
     Returns:
         One cosine a frame, `(...)`; 0 where either vector is zero.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> truth, guess = np.zeros((1, 17, 3)), np.ones((1, 17, 3))
         >>> round(float(alignment(guess - truth, truth, guess)[0]), 3)

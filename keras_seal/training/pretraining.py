@@ -33,7 +33,7 @@ class Denoising:
     Raises:
         ValueError: If a number makes no sense.
 
-    Example:
+    Examples:
         >>> Denoising("human36m_17", seed=0).unit
         0.03
 
@@ -87,7 +87,7 @@ class LossNetPretraining(backends.Steps, keras.Model):
     Raises:
         ValueError: If the makers do not fit the objective.
 
-    Example:
+    Examples:
         >>> import keras, numpy as np, keras_seal as ks
         >>> net = ks.loss_nets.MLPLossNet("human36m_17", units=16)
         >>> model = LossNetPretraining(net, Denoising(net.skeleton, seed=0))

@@ -28,7 +28,7 @@ class Ramp(keras.optimizers.schedules.LearningRateSchedule):
     Raises:
         ValueError: If a number or the shape makes no sense.
 
-    Example:
+    Examples:
         >>> ramp = Ramp(0.0, 1.0, ramp_steps=10, wait_steps=5)
         >>> [round(float(ramp(step)), 3) for step in (0, 5, 10, 15, 99)]
         [0.0, 0.0, 0.5, 1.0, 1.0]

@@ -63,7 +63,7 @@ class SEALPose(backends.Steps, keras.Model):
         TypeError: If a network is not a `keras.Model`.
         ValueError: If a network is not built, or an option is not one of those named.
 
-    Example:
+    Examples:
         >>> import keras, numpy as np, keras_seal as ks
         >>> model = ks.SEALPose(
         ...     ks.pose_nets.SimpleBaseline("human36m_17", units=32),

@@ -35,7 +35,7 @@ class SEALHyperModel(keras_tuner.HyperModel):
     Raises:
         UserError: If there is no such recipe, it has no `tune` block, or its data is not there.
 
-    Example:
+    Examples:
         >>> import keras_tuner, tempfile
         >>> hypermodel = SEALHyperModel({
         ...     "name": "tiny",

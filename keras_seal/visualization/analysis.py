@@ -128,7 +128,7 @@ def alignment_figure(cosines: Any) -> Figure:
     Returns:
         The figure: a histogram, with chance and the mean.
 
-    Example:
+    Examples:
         >>> len(alignment_figure([0.1, 0.2, -0.1]).axes)
         1
     """
@@ -169,7 +169,7 @@ def bone_values_figure(
     Raises:
         ValueError: The arrays do not fit the skeleton, or are not finite.
 
-    Example:
+    Examples:
         >>> pose = np.random.default_rng(0).normal(size=(17, 3))
         >>> figure = bone_values_figure(np.ones((1, 16)), pose, "human36m_17", titles=["a"],
         ...                             unit="%")

@@ -77,7 +77,7 @@ def training_curves(
         FileNotFoundError: If there is no such file.
         ValueError: If there is nothing to draw, or the columns have different lengths.
 
-    Example:
+    Examples:
         >>> history = {"loss": [3.0, 2.0], "val_loss": [3.1, 2.4], "mpjpe": [90, 80]}
         >>> figure = training_curves(history)
         >>> [ax.get_title(loc="left") for ax in figure.axes]

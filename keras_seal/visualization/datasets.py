@@ -31,7 +31,7 @@ def pose_gallery(keypoints: Any, poses: Any, skeleton: Any, labels: Any = None) 
     Raises:
         ValueError: If the arrays do not fit the skeleton, or are not finite.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> rng = np.random.default_rng(0)
         >>> len(pose_gallery(rng.normal(size=(3, 17, 2)), rng.normal(size=(3, 17, 3)),
@@ -69,7 +69,7 @@ def subject_bones_figure(
     Returns:
         The figure; `save_figure` writes it.
 
-    Example:
+    Examples:
         >>> figure = subject_bones_figure({"S1": [1.0, 2.0]}, {"S1": [0.0, 0.1]}, ["a", "b"])
         >>> figure.axes[0].get_xlabel()
         'length, mm'
@@ -107,7 +107,7 @@ def keypoint_map_figure(keypoints: Any, errors: Any = None) -> Figure:
     Returns:
         The figure; `save_figure` writes it.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> len(keypoint_map_figure(np.zeros((4, 17, 2)), np.ones(9)).axes)
         2

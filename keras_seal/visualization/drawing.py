@@ -34,7 +34,7 @@ def draw_skeleton_2d(
     Raises:
         ValueError: If the keypoints do not fit the skeleton or are not finite.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from matplotlib.figure import Figure
         >>> ax = Figure().add_subplot()
@@ -89,7 +89,7 @@ def draw_skeleton_3d(
     Raises:
         ValueError: If the pose does not fit the skeleton or is not finite.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from matplotlib.figure import Figure
         >>> ax = Figure().add_subplot(projection="3d")
@@ -167,7 +167,7 @@ def upright(poses: np.ndarray) -> np.ndarray:
     Returns:
         `(..., 3)`.
 
-    Example:
+    Examples:
         >>> upright(np.array([1.0, 2.0, 3.0])).tolist()
         [1.0, 3.0, -2.0]
     """

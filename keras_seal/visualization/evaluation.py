@@ -42,7 +42,7 @@ def joint_error_figure(
     Raises:
         ValueError: The arrays do not fit the skeleton, or are not finite.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> pose = np.random.default_rng(0).normal(size=(17, 3))
         >>> figure = joint_error_figure(np.ones((2, 17)), pose, "human36m_17", titles=["a", "b"])
@@ -129,7 +129,7 @@ def error_distribution_figure(
     Raises:
         ValueError: There is nothing to draw.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> errors = np.arange(100.0)
         >>> len(error_distribution_figure({"MPJPE": errors}, {"MPJPE": errors}).axes)
@@ -196,7 +196,7 @@ def lengths_over_time_figure(
     Raises:
         ValueError: The arrays do not fit the skeleton.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> figure = lengths_over_time_figure(np.ones((9, 16)), np.ones((9, 16)), "human36m_17")
         >>> figure.axes[1].get_title(loc="left")
@@ -283,7 +283,7 @@ def symmetry_figure(lengths: Any, true: Any, skeleton: Any) -> Figure:
     Raises:
         ValueError: The skeleton has no mirrored bones.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> figure = symmetry_figure(np.ones((9, 16)), np.ones((9, 16)), "human36m_17")
         >>> figure.axes[0].get_xlabel()
@@ -359,7 +359,7 @@ def ranked_poses_figure(
     Raises:
         ValueError: The arrays do not fit the skeleton, or are not finite.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> rng = np.random.default_rng(0)
         >>> poses = rng.normal(size=(2, 17, 3))
@@ -429,7 +429,7 @@ def facing(pose: np.ndarray, skeleton: skeletons.Skeleton) -> np.ndarray:
     Returns:
         The turned poses.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> pose = np.zeros((17, 3))
         >>> pose[4, 2] = pose[11, 2] = 0.1  # the left side is far from the camera
@@ -456,7 +456,7 @@ def clearest(poses: np.ndarray, skeleton: skeletons.Skeleton) -> np.ndarray:
     Returns:
         One of them, `(joints, 3)` float64.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> poses = np.random.default_rng(0).normal(size=(9, 17, 3))
         >>> clearest(poses, skeletons.get("human36m_17")).shape

@@ -35,7 +35,7 @@ def limb_length_figure(
     Raises:
         ValueError: If the arrays do not fit each other or the skeleton, or are not finite.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> poses = np.random.default_rng(0).normal(size=(8, 1, 17, 3))
         >>> figure = limb_length_figure(poses, 1.1 * poses, "human36m_17")
@@ -82,7 +82,7 @@ def bone_drift_figure(drift: Any, epochs: Sequence[int], skeleton: Any) -> Figur
     Raises:
         ValueError: If the array does not fit the skeleton and the epochs.
 
-    Example:
+    Examples:
         >>> figure = bone_drift_figure(np.zeros((16, 3)), [1, 2, 3], "human36m_17")
         >>> len(figure.axes[0].get_yticks())
         16

@@ -35,7 +35,7 @@ def check(path: str | Path) -> None:
     Raises:
         UserError: Its ending is unknown, or what it needs is not installed.
 
-    Example:
+    Examples:
         >>> check("motion.html")
     """
     suffix = Path(path).suffix.lower()

@@ -34,7 +34,7 @@ def pose_grid(
     Raises:
         ValueError: If the arrays do not fit each other or the skeleton, or are not finite.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> rng = np.random.default_rng(0)
         >>> x, y = rng.normal(size=(2, 1, 17, 2)), rng.normal(size=(2, 1, 17, 3))
@@ -104,7 +104,7 @@ def comparison_figure(
     Raises:
         ValueError: If the arrays do not fit each other or the skeleton, or are not finite.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> rng = np.random.default_rng(0)
         >>> x, y = rng.normal(size=(3, 1, 17, 2)), rng.normal(size=(3, 1, 17, 3))

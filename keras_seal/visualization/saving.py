@@ -37,7 +37,7 @@ def figure_to_png(figure: Figure, *, dpi: int = 120) -> bytes:
     Returns:
         The bytes of the file.
 
-    Example:
+    Examples:
         >>> from matplotlib.figure import Figure
         >>> figure_to_png(Figure())[1:4]
         b'PNG'
@@ -60,7 +60,7 @@ def figure_to_svg(figure: Figure, description: str) -> str:
     Returns:
         The element, the same for the same figure.
 
-    Example:
+    Examples:
         >>> from matplotlib.figure import Figure
         >>> figure_to_svg(Figure(), "Nothing").startswith('<svg role="img"')
         True
@@ -108,7 +108,7 @@ def save_figure(figure: Figure, path: str | os.PathLike[str], *, dpi: int = 120)
         ValueError: If the path ends otherwise.
         OSError: If the file cannot be written; nothing is left behind.
 
-    Example:
+    Examples:
         >>> import tempfile
         >>> from matplotlib.figure import Figure
         >>> save_figure(Figure(), tempfile.mkdtemp() + "/empty.png").name

@@ -40,7 +40,7 @@ def search_figure(
     Raises:
         ValueError: If there is nothing to draw, or the lengths differ.
 
-    Example:
+    Examples:
         >>> figure = search_figure([1e-4, 1e-2], [80.0, 75.0], name="seal.energy_weight",
         ...                        objective="val_mpjpe", log=True)
         >>> figure.axes[0].get_xlabel(), figure.axes[0].get_xscale()

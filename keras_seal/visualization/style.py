@@ -38,7 +38,7 @@ def bone_colours(skeleton: Skeleton) -> list[str]:
     Returns:
         One colour a bone, in the skeleton's order of bones.
 
-    Example:
+    Examples:
         >>> from keras_seal import skeletons
         >>> bone_colours(skeletons.get("human36m_17"))[0] == RIGHT
         True
@@ -56,7 +56,7 @@ def joint_colours(skeleton: Skeleton) -> list[str]:
     Returns:
         One colour a joint.
 
-    Example:
+    Examples:
         >>> from keras_seal import skeletons
         >>> joint_colours(skeletons.get("human36m_17"))[0] == MIDDLE
         True
@@ -79,7 +79,7 @@ def new_figure(width: float, height: float, **options: Any) -> Figure:
     Returns:
         The figure.
 
-    Example:
+    Examples:
         >>> new_figure(4, 3).get_size_inches().tolist()
         [4.0, 3.0]
     """
@@ -159,7 +159,7 @@ def skeleton_legend(skeleton: Skeleton, truth: bool = True) -> list[Any]:
     Returns:
         Handles for `legend(handles=...)`.
 
-    Example:
+    Examples:
         >>> from keras_seal import skeletons
         >>> [entry.get_label() for entry in skeleton_legend(skeletons.get("human36m_17"))]
         ['left side', 'right side', 'middle', 'true pose']
@@ -195,7 +195,7 @@ def checked_array(array: Any, name: str, skeleton: Skeleton, channels: Sequence[
     Raises:
         ValueError: For another shape, no sample, or values that are not finite.
 
-    Example:
+    Examples:
         >>> from keras_seal import skeletons
         >>> skeleton = skeletons.get("human36m_17")
         >>> checked_array(np.zeros((2, 3, 17, 2)), "keypoints", skeleton, (2, 3)).shape

@@ -64,7 +64,7 @@ def formats() -> list[str]:
     Returns:
         Their names, sorted.
 
-    Example:
+    Examples:
         >>> from keras_seal.data import keypoint_files
         >>> len(keypoint_files.formats())
         9
@@ -119,7 +119,7 @@ def read(
             the message says what and what to do.
         DamagedFileError: The file is cut short or altered.
 
-    Example:
+    Examples:
         >>> import pathlib, tempfile
         >>> from keras_seal.data import keypoint_files
         >>> path = pathlib.Path(tempfile.mkdtemp(), "people.csv")

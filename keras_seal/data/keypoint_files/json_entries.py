@@ -40,7 +40,7 @@ def entries(path: Path, inside: Collection[str] = ()) -> Iterator[tuple[str | No
         UserError: There is no such file.
         DamagedFileError: The file is no JSON, or cut short.
 
-    Example:
+    Examples:
         >>> import tempfile
         >>> path = Path(tempfile.mkdtemp(), "a.json")
         >>> _ = path.write_text('{"fps": 30, "frames": [1, 2]}')

@@ -33,7 +33,7 @@ class Detections:
     Raises:
         UserError: The arrays do not fit each other, or frames do not come in order.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from keras_seal.data.keypoint_files import Detections
         >>> found = Detections(frames=[4, 4, 7], keypoints=np.ones((3, 17, 3)))
@@ -124,7 +124,7 @@ class KeypointFile:
         fps: Frames a second; None where nobody said.
         joint_map: Name of the joint map that made the joints; None where they are the detector's.
 
-    Example:
+    Examples:
         >>> import json, pathlib, tempfile
         >>> from keras_seal.data import keypoint_files
         >>> person = {"image_id": "3.jpg", "category_id": 1, "score": 2.9, "idx": 1,

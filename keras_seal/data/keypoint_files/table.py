@@ -37,7 +37,7 @@ def is_header(line: str) -> bool:
     Returns:
         Whether it names frames and coordinates.
 
-    Example:
+    Examples:
         >>> is_header("frame,joint,x,y"), is_header("frame;nose_x;nose_y"), is_header("a,b")
         (True, True, False)
     """

@@ -245,7 +245,7 @@ def short(value: Any) -> str:
     Returns:
         Words for an error message.
 
-    Example:
+    Examples:
         >>> short([1] * 1000)
         'a list of 1000'
     """
@@ -288,7 +288,7 @@ class Images:
         Returns:
             `(images,)` frame number of each, by place.
 
-        Example:
+        Examples:
             >>> images = Images()
             >>> [images.index(name) for name in ("a_0007.jpg", "a_0009.jpg", "a_0007.jpg")]
             [0, 1, 0]

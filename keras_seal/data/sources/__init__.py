@@ -48,7 +48,7 @@ def names() -> list[str]:
     Returns:
         Their names, sorted.
 
-    Example:
+    Examples:
         >>> from keras_seal.data import sources
         >>> "synthetic" in sources.names()
         True
@@ -68,7 +68,7 @@ def get(name: str) -> type[Source]:
     Raises:
         UserError: There is no such source.
 
-    Example:
+    Examples:
         >>> from keras_seal.data import sources
         >>> sources.get("synthetic")(frames=100).frames
         100

@@ -100,7 +100,7 @@ def sampled(count: int, most: int = _FRAMES) -> np.ndarray:
     Returns:
         Indices, evenly spread.
 
-    Example:
+    Examples:
         >>> sampled(5, 3).tolist()
         [0, 2, 4]
     """
@@ -119,7 +119,7 @@ def check_people(poses: np.ndarray, build: Build, where: str, unit: str) -> None
     Raises:
         UserError: The poses are no people; the message says which length is wrong.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> build = Build.of(("hip", "knee"), (0, 1), "hip, knee",
         ...                  {"thigh": ("hip", "knee", 0.3, 0.6)})

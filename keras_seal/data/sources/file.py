@@ -20,7 +20,7 @@ class FileSource(Source):
     Raises:
         UserError: There is no such option, or no path is given.
 
-    Example:
+    Examples:
         >>> import pathlib, tempfile
         >>> from keras_seal.data import sources
         >>> made = sources.get("synthetic")(frames=20, validation_frames=10, test_frames=10,

@@ -16,7 +16,7 @@ def describe_files(paths: Iterable[Path], folder: Path) -> dict[str, list[int]]:
     Returns:
         Size in bytes and time in nanoseconds, by name.
 
-    Example:
+    Examples:
         >>> import pathlib, tempfile
         >>> folder = pathlib.Path(tempfile.mkdtemp())
         >>> _ = (folder / "poses.npz").write_bytes(b"12345")

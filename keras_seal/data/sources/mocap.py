@@ -91,7 +91,7 @@ class MocapSource(FilmedSource):
     Raises:
         UserError: There is no such option, or its value makes no sense.
 
-    Example:
+    Examples:
         >>> from keras_seal.data import sources
         >>> sources.get("mocap")(folder="nowhere").load()
         Traceback (most recent call last):

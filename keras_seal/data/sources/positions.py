@@ -90,7 +90,7 @@ class PositionsSource(FilmedSource):
     Raises:
         UserError: There is no such option, or its value makes no sense.
 
-    Example:
+    Examples:
         >>> import pathlib, tempfile
         >>> import numpy as np
         >>> from keras_seal.data import sources

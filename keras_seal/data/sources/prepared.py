@@ -23,7 +23,7 @@ class PreparedSource(Source):
     Raises:
         UserError: There is no such option.
 
-    Example:
+    Examples:
         >>> from keras_seal.data import sources
         >>> sources.get("prepared")(dataset="synthetic", data_dir="nowhere").load()
         Traceback (most recent call last):

@@ -52,7 +52,7 @@ def fit_camera(pixels: np.ndarray, poses: np.ndarray, root: int, mirror: np.ndar
     Returns:
         How well it does.
 
-    Example:
+    Examples:
         >>> rng = np.random.default_rng(0)
         >>> poses = rng.normal(size=(5, 17, 3)) + [0, 0, 8]
         >>> pixels = 1000 * poses[..., :2] / poses[..., 2:] + 500

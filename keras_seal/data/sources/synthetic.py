@@ -47,7 +47,7 @@ class SyntheticSource(FilmedSource):
     Raises:
         UserError: There is no such option, or its value makes no sense.
 
-    Example:
+    Examples:
         >>> from keras_seal.data import sources
         >>> source = sources.get("synthetic")(
         ...     frames=200, validation_frames=50, test_frames=50, duration=2, cameras=2)

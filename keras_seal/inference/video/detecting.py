@@ -61,7 +61,7 @@ def detect(
     Raises:
         UserError: The video cannot be read, nobody is in it, or the detector gives something else.
 
-    Example:
+    Examples:
         >>> class Nobody:
         ...     layout = "coco_17"
         ...     def __call__(self, image):

@@ -65,7 +65,7 @@ def names() -> list[str]:
     Returns:
         Their names.
 
-    Example:
+    Examples:
         >>> names()
         ['rtmpose-s', 'rtmpose-m', 'rtmpose-x']
     """

@@ -50,7 +50,7 @@ def formats() -> list[str]:
     Returns:
         Their names.
 
-    Example:
+    Examples:
         >>> formats()
         ['npz', 'json', 'csv', 'bvh', 'glb']
     """

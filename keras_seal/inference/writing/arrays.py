@@ -44,7 +44,7 @@ def write_npz(motion: Motion, path: str | Path) -> Path:
     Returns:
         The path.
 
-    Example:
+    Examples:
         >>> import pathlib, tempfile
         >>> import keras_seal as ks
         >>> from keras_seal.inference import writing

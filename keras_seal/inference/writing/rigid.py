@@ -155,7 +155,7 @@ def fit(
         The root joint's places `(frames, 3)` and unit directions of the bones
         `(frames, bones, 3)`.
 
-    Example:
+    Examples:
         >>> from keras_seal import skeletons
         >>> hand = skeletons.get("hand_21")
         >>> poses = np.random.default_rng(0).normal(size=(5, 21, 3))

@@ -43,7 +43,7 @@ def names(source: str | None = None, target: str | None = None) -> list[str]:
     Raises:
         UserError: There is no such skeleton.
 
-    Example:
+    Examples:
         >>> from keras_seal.skeletons import joint_maps
         >>> for name in joint_maps.names(source="coco_17"):
         ...     print(name)
@@ -74,7 +74,7 @@ def get(identifier: JointMap | str | PathLike[str] | Mapping[str, Any]) -> Joint
     Raises:
         UserError: There is no such map, or its description is wrong.
 
-    Example:
+    Examples:
         >>> from keras_seal.skeletons import joint_maps
         >>> joint_maps.get({
         ...     "source": "coco_17",
@@ -129,7 +129,7 @@ def find(source: Skeleton | str, target: Skeleton | str) -> JointMap:
     Raises:
         UserError: There is no map between them.
 
-    Example:
+    Examples:
         >>> from keras_seal.skeletons import joint_maps
         >>> joint_maps.find("halpe_26", "human36m_17").name
         'halpe_26_to_human36m_17'

@@ -34,7 +34,7 @@ class JointMap:
         confidence: Weights of confidences.
         about: Where the map comes from and what it is for.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from keras_seal.skeletons import joint_maps
         >>> joint_map = joint_maps.get("coco_17_to_human36m_17_plain")
@@ -107,7 +107,7 @@ class JointMap:
         Raises:
             UserError: The array has another shape.
 
-        Example:
+        Examples:
             >>> import numpy as np
             >>> from keras_seal.skeletons import joint_maps
             >>> joint_map = joint_maps.find("body_25", "human36m_17")
@@ -152,7 +152,7 @@ class JointMap:
             UserError: The array has another shape, or the map treats x and y differently, so that
                 it makes sense in images only.
 
-        Example:
+        Examples:
             >>> import numpy as np
             >>> from keras_seal.skeletons import joint_maps
             >>> joint_map = joint_maps.find("mpi_inf_3dhp_17", "human36m_17")
@@ -204,7 +204,7 @@ class JointMap:
         Raises:
             UserError: The other map does not start with this one's target.
 
-        Example:
+        Examples:
             >>> from keras_seal.skeletons import joint_maps
             >>> first = joint_maps.get("coco_17_to_human36m_17_plain")
             >>> first.then(joint_maps.get("human36m_17_to_human36m_16")).target.name
@@ -244,7 +244,7 @@ class JointMap:
         Returns:
             A dictionary that `joint_maps.get` turns back into an equal map.
 
-        Example:
+        Examples:
             >>> from keras_seal.skeletons import joint_maps
             >>> joint_map = joint_maps.get("mpii_16_to_human36m_17")
             >>> joint_map.to_dict()["rules"]["nose"]
@@ -287,7 +287,7 @@ class JointMap:
         Raises:
             UserError: A rule makes no sense; the message names it.
 
-        Example:
+        Examples:
             >>> from keras_seal import Skeleton
             >>> from keras_seal.skeletons.joint_maps import JointMap
             >>> one = Skeleton("one", ("left_eye", "right_eye"), (-1, 0))

@@ -25,7 +25,7 @@ def draw_seen(samples: int, rng: np.random.Generator) -> np.ndarray:
     Returns:
         `(samples, 133)` booleans, true where a keypoint is seen.
 
-    Example:
+    Examples:
         >>> seen = draw_seen(1000, np.random.default_rng(0))
         >>> seen.shape, bool(seen[:, 23:91].all(axis=1).mean() > 0.35)
         ((1000, 133), True)

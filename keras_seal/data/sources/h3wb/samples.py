@@ -162,7 +162,7 @@ def image_size(camera: str) -> tuple[int, int]:
     Returns:
         Width and height, pixels.
 
-    Example:
+    Examples:
         >>> image_size("54138969"), image_size("55011271")
         ((1000, 1002), (1000, 1000))
     """
@@ -178,7 +178,7 @@ def parse_image_path(text: str) -> tuple[str, str, str, int] | None:
     Returns:
         Subject, video, camera and frame; `None` where it is another path.
 
-    Example:
+    Examples:
         >>> parse_image_path("S1/Images/Directions 1.54138969/frame_0001.jpg")
         ('S1', 'Directions 1', '54138969', 1)
     """

@@ -84,7 +84,7 @@ class H3WBSource(Source):
     Raises:
         UserError: There is no such option, or its value makes no sense.
 
-    Example:
+    Examples:
         >>> from keras_seal.data import sources
         >>> sources.get("h3wb")(folder="nowhere").load()
         Traceback (most recent call last):

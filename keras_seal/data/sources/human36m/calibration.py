@@ -28,7 +28,7 @@ def cameras(subject: str) -> dict[str, Camera]:
     Raises:
         UserError: There is no such subject.
 
-    Example:
+    Examples:
         >>> from keras_seal.data.sources.human36m import cameras
         >>> {name: (camera.width, camera.height) for name, camera in cameras("S1").items()}
         {'54138969': (1000, 1002), '55011271': (1000, 1000), '58860488': (1000, 1000),

@@ -71,7 +71,7 @@ def canonical_action(take: str, where: str) -> str:
     Raises:
         UserError: There is no such action.
 
-    Example:
+    Examples:
         >>> canonical_action("WalkingDog 1", "a file"), canonical_action("Walking", "a file")
         ('WalkDog', 'Walking')
     """
@@ -98,7 +98,7 @@ def canonical_take(take: str, where: str) -> str:
     Raises:
         UserError: There is no such action.
 
-    Example:
+    Examples:
         >>> canonical_take("TakingPhoto 1", "a file")
         'Photo 1'
     """

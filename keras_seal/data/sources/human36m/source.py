@@ -79,7 +79,7 @@ class Human36MSource(Source):
     Raises:
         UserError: There is no such option, or its value makes no sense.
 
-    Example:
+    Examples:
         >>> from keras_seal.data import sources
         >>> sources.get("human36m")(folder="nowhere").load()
         Traceback (most recent call last):

@@ -90,7 +90,7 @@ def names() -> list[str]:
     Returns:
         Their names, sorted.
 
-    Example:
+    Examples:
         >>> names()
         ['bandai_namco', 'cmu', 'mixamo', 'poser']
     """
@@ -112,7 +112,7 @@ def get(identifier: str | Mapping[str, Any]) -> JointMap:
     Raises:
         UserError: There is no such map, or it lacks a joint or says something that makes no sense.
 
-    Example:
+    Examples:
         >>> get("mixamo").rules[2].at
         ('RightLeg',)
     """
@@ -146,7 +146,7 @@ def recognize(joints: Iterable[str]) -> JointMap:
     Raises:
         UserError: None fits; the message tells which is nearest and what it lacks.
 
-    Example:
+    Examples:
         >>> recognize(["Hips", "Spine"])
         Traceback (most recent call last):
         ...

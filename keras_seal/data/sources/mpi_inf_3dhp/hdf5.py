@@ -33,7 +33,7 @@ def load_hdf5(path: str | Path, names: Collection[str]) -> dict[str, np.ndarray]
         UserError: There is no such file.
         DamagedFileError: It is cut short, altered, no HDF5, or claims more than it can hold.
 
-    Example:
+    Examples:
         >>> load_hdf5("nowhere.mat", ["annot2"])
         Traceback (most recent call last):
         ...

@@ -48,7 +48,7 @@ def load_mat(path: str | Path, names: Collection[str]) -> dict[str, np.ndarray]:
             numbers nor a cell of numbers.
         DamagedFileError: It is cut short, altered or something else.
 
-    Example:
+    Examples:
         >>> load_mat("nowhere.mat", ["annot2"])
         Traceback (most recent call last):
         ...

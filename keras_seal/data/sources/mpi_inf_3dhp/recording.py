@@ -192,7 +192,7 @@ def fps_of(name: str) -> float:
     Returns:
         Frames a second.
 
-    Example:
+    Examples:
         >>> fps_of("S1 Seq1"), fps_of("S1 Seq2")
         (25.0, 50.0)
     """
@@ -208,7 +208,7 @@ def image_size(subject: str) -> tuple[int, int]:
     Returns:
         Width and height, pixels.
 
-    Example:
+    Examples:
         >>> image_size("TS4"), image_size("TS5")
         ((2048, 2048), (1920, 1080))
     """
@@ -224,7 +224,7 @@ def setting_of(subject: str) -> str:
     Returns:
         "studio with green screen", "studio" or "outdoor".
 
-    Example:
+    Examples:
         >>> setting_of("TS3")
         'studio'
     """

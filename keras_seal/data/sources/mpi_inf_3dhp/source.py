@@ -105,7 +105,7 @@ class MPIInf3DHPSource(Source):
     Raises:
         UserError: There is no such option, or its value makes no sense.
 
-    Example:
+    Examples:
         >>> from keras_seal.data import sources
         >>> sources.get("mpi_inf_3dhp")(folder="nowhere").load()
         Traceback (most recent call last):
