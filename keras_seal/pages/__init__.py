@@ -24,7 +24,7 @@ def render(package: str, template: str, title: str, **values: Any) -> str:
         The HTML.
 
     Examples:
-        >>> page = render("keras_seal.evaluation", "comparison.html", "A & B")
+        >>> page = render("keras_seal.evaluation", "comparison.html", "A & B", facts={}, tables=[])
         >>> "<h1>A &amp; B</h1>" in page
         True
     """
