@@ -243,7 +243,6 @@ class _SequenceDraws:
         resamples: int,
         rng: np.random.Generator,
     ) -> None:
-        self.outcomes = outcomes
         frames = outcomes[0].frames
         names = list(metrics)
         if _EQUAL not in names and all(_EQUAL in each.values for each in outcomes):
