@@ -60,7 +60,7 @@ def test_the_viewer_draws_and_plays_in_a_browser(motion, truth, tmp_path):
     assert found["failures"] == []
     assert min(found["seen"], found["space"], found["plot"]) > 50
     assert found["turned"] and found["end"] == 29
-    assert found["played"] > 0
+    assert found["played"] == 3
 
 
 def test_films_and_sheets(motion, truth, tmp_path):
