@@ -240,6 +240,18 @@ def test_pairs_of_recipes_differ_by_seal_alone(net):
     assert plain == seal
 
 
+@pytest.mark.parametrize("name", ["h36m", "h36m_cpn", "mpi_inf_3dhp", "h3wb"])
+def test_recipes_of_benchmarks_learn_with_the_variant_seal(name):
+    recipe, varied = recipes.load(name), recipes.load(f"{name}+seal")
+    assert f"{name}+baseline" in recipes.find(name).read_text()
+    plain = recipes.load(f"{name}+baseline")
+    assert plain.loss_net is None and plain.seal is None
+    assert recipe.loss_net == varied.loss_net
+    assert recipe.seal.energy_weight.weight.target.value == 1.0
+    # Epochs of H3WB are short: there the energy waits for more of them.
+    assert (recipe.seal == varied.seal) == (name != "h3wb")
+
+
 def test_finding_recipes(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert recipes.find("quickstart").is_file()

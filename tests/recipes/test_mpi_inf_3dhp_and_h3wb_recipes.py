@@ -63,5 +63,3 @@ def test_h3wb(tmp_path, task):
 @pytest.mark.parametrize("name", ["mpi_inf_3dhp", "h3wb"])
 def test_only_the_folder_is_to_be_set(name):
     assert building.check(recipes.load(name)) == ["data.options.folder"]
-    plain = recipes.load(name, ["loss_net=null", "seal=null", "training.loss_net_optimizer=null"])
-    assert plain.loss_net is None
