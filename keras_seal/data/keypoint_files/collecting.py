@@ -296,8 +296,8 @@ class Collector:
                 known = ", ".join(f"{count} ('{name}')" for count, name in self.layouts.items())
                 raise UserError(
                     f"'{self.path}' has {self._joints} joints a person, which does not tell their "
-                    "order" + (f"; recognised are {known}" if known else "") + ". Name it as "
-                    "`layout`."
+                    "order" + (f"; recognised are {known}" if known else "") + ". Name the "
+                    "skeleton (--layout, or `layout` in Python)."
                 )
             layout = skeletons.get(self.layouts[self._joints])
         if layout.num_joints != self._joints:

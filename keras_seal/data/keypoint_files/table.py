@@ -223,8 +223,8 @@ def _layout_of(
             count = max(numbers, default=-1) + 1
             if count not in OPEN_LAYOUTS:
                 raise UserError(
-                    f"'{path}' numbers {count} joints, which does not tell their order. Name it as "
-                    "`layout`, or name the joints."
+                    f"'{path}' numbers {count} joints, which does not tell their order. Name the "
+                    "joints, or the skeleton (--layout, or `layout` in Python)."
                 )
             layout = skeletons.get(OPEN_LAYOUTS[count])
         if max(numbers, default=0) >= layout.num_joints or len(set(numbers)) < len(numbers):
@@ -254,7 +254,8 @@ def _recognized(names: Sequence[str], path: Path) -> Skeleton:
         listed = ", ".join(f"'{each.name}'" for each in fitting) or "none"
         raise UserError(
             f"'{path}' names {len(names)} joints ('{names[0][:60]}'...), which fit more than one "
-            f"joint order or none ({listed}). Name it as `layout`."
+            f"joint order or none ({listed}). Name the "
+            "skeleton (--layout, or `layout` in Python)."
         )
     return fitting[0]
 
