@@ -81,7 +81,7 @@ def train(part: PoseSequences, loss_net: LossNet, options: argparse.Namespace) -
         keras.optimizers.Adam(cosine(5e-3, options.steps), global_clipnorm=1.0),
         loss="mpjpe",
         loss_net_optimizer=keras.optimizers.Adam(cosine(options.rate, options.steps)),
-        energy_objective=ks.losses.get_objective(options.objective),
+        energy_objective=ks.losses.get_objective(options.objective, **options.objective_options),
         energy_weight=AlignmentGuard(ForceRatio(options.force_ratio)),
     )
     # Epochs of a fixed number of steps, whatever the size of the data.
@@ -145,6 +145,7 @@ def main() -> None:
     parser.add_argument("--loss-nets", default="mlp,graph", help="of mlp, graph, gcn")
     parser.add_argument("--pose-features", default="coordinates,shape")
     parser.add_argument("--objective", default="margin")
+    parser.add_argument("--objective-options", type=json.loads, default={}, help="JSON")
     parser.add_argument("--force-ratio", type=float, default=0.2)
     parser.add_argument("--rate", type=float, default=1e-3, help="the loss-net's learning rate")
     parser.add_argument("--steps", type=int, default=4000)
