@@ -296,6 +296,6 @@ def check_loss_net(
     # The keypoints matter exactly if the energy is conditional.
     moved = to_numpy(forward(net, [keypoints[::-1], poses]))
     assert np.allclose(moved, energy, rtol=1e-5, atol=1e-6) == (not net.conditional)
-    assert (np.abs(by_keypoints).max() > 0) == net.conditional
+    assert (np.abs(by_keypoints).max() > 0) == bool(net.conditional)
     assert (np.abs(by_poses).reshape(*energy.shape, -1).max(-1) > 0).all()
     return net

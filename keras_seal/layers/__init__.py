@@ -26,6 +26,7 @@ from keras_seal.layers.modulated_graph_conv import ModulatedGraphConv
 from keras_seal.layers.non_local_block import NonLocalBlock, pooling_groups
 from keras_seal.layers.pose_features import PoseFeatures
 from keras_seal.layers.position_embedding import PositionEmbedding
+from keras_seal.layers.reprojection_residuals import ReprojectionResiduals
 from keras_seal.layers.root_relative import RootRelative
 from keras_seal.layers.self_attention import SelfAttention
 from keras_seal.layers.semantic_graph_conv import SemanticGraphConv
@@ -53,6 +54,7 @@ __all__ = [
     "NonLocalBlock",
     "PoseFeatures",
     "PositionEmbedding",
+    "ReprojectionResiduals",
     "RootRelative",
     "SelfAttention",
     "SemanticGraphConv",

@@ -10,9 +10,17 @@ import keras
 from keras import layers
 
 from keras_seal import skeletons
-from keras_seal.layers import FoldFrames, FramePairs, PoseFeatures, UnfoldFrames
+from keras_seal.layers import (
+    FoldFrames,
+    FramePairs,
+    PoseFeatures,
+    ReprojectionResiduals,
+    UnfoldFrames,
+)
 from keras_seal.layers.pose_features import feature_kinds
 from keras_seal.loss_nets.spectral import SpectralLimit
+
+REPROJECTION = "reprojection"
 
 
 class LossNet(keras.Model):
@@ -32,7 +40,9 @@ class LossNet(keras.Model):
         inputs: The two `keras.Input`, keypoints and poses.
         energy: Energies `(batch * frames, 1)`, float32.
         skeleton: The `Skeleton` of both inputs.
-        conditional: Whether the energy depends on the keypoints.
+        conditional: Whether the energy depends on the keypoints: False; True for the keypoints as
+            they are; `"reprojection"` for how far the pose is from projecting to them
+            (`keras_seal.layers.ReprojectionResiduals`).
         input_channels: Channels of the keypoints.
         pose_features: What the net sees of a pose: `"coordinates"`, `"bones"`, `"shape"`, or
             several of them; see `keras_seal.layers.PoseFeatures`.
@@ -50,7 +60,7 @@ class LossNet(keras.Model):
         energy: Any,
         *,
         skeleton: skeletons.Skeleton,
-        conditional: bool,
+        conditional: bool | str,
         input_channels: int,
         pose_features: Any = "coordinates",
         frame_gap: int | None = None,
@@ -127,7 +137,7 @@ def described(
     inputs: list[Any],
     skeleton: skeletons.Skeleton,
     *,
-    conditional: bool,
+    conditional: bool | str,
     pose_features: Any,
     frame_gap: int | None,
     dtype: Any,
@@ -137,18 +147,26 @@ def described(
     Args:
         inputs: From `energy_inputs`.
         skeleton: The skeleton.
-        conditional: Whether the keypoints are among the features.
+        conditional: What of the keypoints is among the features, see `LossNet`.
         pose_features: Kinds of features of the pose, see `keras_seal.layers.PoseFeatures`.
         frame_gap: See `LossNet`.
         dtype: Dtype policy.
 
     Returns:
         Symbolic tensor `(batch * frames, joints, channels)`.
+
+    Raises:
+        ValueError: If `conditional` or `pose_features` is none of what there is.
     """
-    keypoints, x = inputs
+    if conditional not in (True, False, REPROJECTION):
+        raise ValueError(f"conditional is {conditional!r}: give True, False or '{REPROJECTION}'.")
+    keypoints, poses = inputs
+    x = poses
     kinds = feature_kinds(pose_features)
     if kinds != ("coordinates",):
         x = PoseFeatures(skeleton, kinds, dtype=dtype, name="pose_features")(x)
+    if conditional == REPROJECTION:
+        keypoints = ReprojectionResiduals(dtype=dtype, name="reprojection")([keypoints, poses])
     if conditional:
         x = layers.Concatenate(dtype=dtype, name="join")([keypoints, x])
     if frame_gap is not None:

@@ -29,7 +29,9 @@ class GCNLossNet(LossNet):
         num_blocks: Number of residual blocks: how many bones far a joint hears.
         embedding_dim: Length of the learned embedding of a joint.
         dropout: Dropout rate after each block.
-        conditional: Whether the energy depends on the keypoints.
+        conditional: Whether the energy depends on the keypoints: False; True for the keypoints as
+            they are; `"reprojection"` for how far the pose is from projecting to them
+            (`keras_seal.layers.ReprojectionResiduals`).
         input_channels: 2, or 3 with the detector's confidence.
         pose_features: What the net sees of a pose: `"coordinates"`, `"bones"`, `"shape"` (blind to
             position, rotation and size), or several of them; see `keras_seal.layers.PoseFeatures`.
@@ -60,7 +62,7 @@ class GCNLossNet(LossNet):
         num_blocks: int = 4,
         embedding_dim: int = 32,
         dropout: float = 0.0,
-        conditional: bool = True,
+        conditional: bool | str = True,
         input_channels: int = 2,
         pose_features: Any = "coordinates",
         frame_gap: int | None = None,

@@ -37,7 +37,9 @@ class GraphLossNet(LossNet):
             itself, its parent, its child, its mirror image.
         hop_bias: Whether attention has a learned bias by the distance on the skeleton.
         degree_bias: Whether attention has a learned bias by the numbers of neighbours.
-        conditional: Whether the energy depends on the keypoints.
+        conditional: Whether the energy depends on the keypoints: False; True for the keypoints as
+            they are; `"reprojection"` for how far the pose is from projecting to them
+            (`keras_seal.layers.ReprojectionResiduals`).
         input_channels: 2, or 3 with the detector's confidence.
         pose_features: What the net sees of a pose: `"coordinates"`, `"bones"`, `"shape"` (blind to
             position, rotation and size), or several of them; see `keras_seal.layers.PoseFeatures`.
@@ -77,7 +79,7 @@ class GraphLossNet(LossNet):
         edge_types: bool = False,
         hop_bias: bool = True,
         degree_bias: bool = True,
-        conditional: bool = True,
+        conditional: bool | str = True,
         input_channels: int = 2,
         pose_features: Any = "coordinates",
         frame_gap: int | None = None,

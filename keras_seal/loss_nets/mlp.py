@@ -26,7 +26,9 @@ class MLPLossNet(LossNet):
         units: Width of the hidden layers.
         num_stages: Number of residual stages, two layers each.
         dropout: Dropout rate after every hidden layer.
-        conditional: Whether the energy depends on the keypoints.
+        conditional: Whether the energy depends on the keypoints: False; True for the keypoints as
+            they are; `"reprojection"` for how far the pose is from projecting to them
+            (`keras_seal.layers.ReprojectionResiduals`).
         input_channels: 2, or 3 with the detector's confidence.
         pose_features: What the net sees of a pose: `"coordinates"`, `"bones"`, `"shape"` (blind to
             position, rotation and size), or several of them; see `keras_seal.layers.PoseFeatures`.
@@ -59,7 +61,7 @@ class MLPLossNet(LossNet):
         units: int = 1024,
         num_stages: int = 2,
         dropout: float = 0.5,
-        conditional: bool = True,
+        conditional: bool | str = True,
         input_channels: int = 2,
         pose_features: Any = "coordinates",
         frame_gap: int | None = None,

@@ -5,7 +5,7 @@ import pytest
 
 from keras_seal import geometry, loss_nets, skeletons
 from keras_seal.errors import UserError
-from keras_seal.layers import FramePairs, PoseFeatures
+from keras_seal.layers import FramePairs, PoseFeatures, ReprojectionResiduals
 from tests.checks import check_layer, check_loss_net, forward, randomize, to_numpy
 
 SMALL = {
@@ -31,6 +31,7 @@ def count(net):
     [
         ("MLPLossNet", {"conditional": False}),
         ("MLPLossNet", {"input_channels": 3}),
+        ("MLPLossNet", {"input_channels": 3, "conditional": "reprojection"}),
         ("GraphLossNet", {"conditional": False, "hard_mask": True, "dropout": 0.1}),
         ("GraphLossNet", {"edge_types": True, "mlp_ratio": 2}),
         ("GraphLossNet", {"hop_bias": False, "degree_bias": False, "pose_features": ["bones"]}),
@@ -131,6 +132,7 @@ def test_names():
         ("MLPLossNet", {"input_channels": 1}, "input_channels"),
         ("MLPLossNet", {"pose_features": "shapes"}, "Did you mean 'shape'"),
         ("MLPLossNet", {"pose_features": []}, "one or more"),
+        ("MLPLossNet", {"conditional": "keypoints"}, "True, False or 'reprojection'"),
         ("GCNLossNet", {"frame_gap": 0}, "gap"),
         ("GCNLossNet", {"spectral_norm": 0.0}, "limit"),
     ],
@@ -209,6 +211,47 @@ def test_feature_layers(rng, random_poses):
     # No mirrored joints, and a pose without any extent: still numbers.
     hand = PoseFeatures("hand_21", "shape")(np.zeros((1, 21, 3), "float32"))
     assert np.isfinite(to_numpy(hand)).all()
+
+
+def test_reprojection_residuals_against_numpy(rng, random_poses):
+    poses = random_poses(4, 2).astype("float64")
+    # A focal length, a distance and a place of its own for each pose: none of them matters.
+    focal, away = rng.uniform(1, 3, (4, 2, 1, 1)), rng.uniform(3, 8, (4, 2, 1, 1))
+    aside = rng.uniform(-1, 1, (4, 2, 1, 2))
+    keypoints = focal * (poses[..., :2] + aside) / (poses[..., 2:] + away)
+
+    def residuals(keypoints, poses):
+        arrays = [each.astype("float32") for each in (keypoints, poses)]
+        return to_numpy(ReprojectionResiduals()(arrays))
+
+    assert np.abs(residuals(keypoints, poses)).max() < 0.02  # decimetres
+    noisy = keypoints + 0.02 * rng.standard_normal(keypoints.shape)
+    found = residuals(noisy, poses)
+    for index in np.ndindex(4, 2):
+        seen, pose = noisy[index], poses[index]
+        columns = [pose[:, :2], -pose[:, 2:] * seen, *(np.tile(one, (17, 1)) for one in np.eye(2))]
+        matrix = np.stack([column.ravel() for column in columns], axis=1)
+        # The layer hesitates to call anything perspective, by a ten-thousandth.
+        ridge = np.array([[0, 1e-2 * np.linalg.norm(seen - seen.mean(0)), 0, 0]])
+        fit = np.linalg.lstsq(np.vstack([matrix, ridge]), [*seen.ravel(), 0])[0]
+        expected = 10 * (seen - (matrix @ fit).reshape(17, 2)) / fit[0]
+        np.testing.assert_allclose(found[index], expected, atol=2e-3)
+    # A joint that the detector did not see has no say.
+    confidence = np.ones((4, 2, 17, 1))
+    confidence[..., 5, :] = 0.0
+    astray = np.concatenate([keypoints, confidence], axis=-1)
+    astray[..., 5, :2] += 1.0
+    others = np.arange(17) != 5
+    assert np.abs(residuals(astray, poses)[..., others, :]).max() < 0.02
+    check_layer(
+        ReprojectionResiduals,
+        [keypoints.astype("float32"), poses.astype("float32")],
+        (4, 2, 17, 2),
+    )
+    nothing = np.zeros((1, 17, 3), "float32")
+    assert np.isfinite(to_numpy(ReprojectionResiduals()([nothing, nothing]))).all()
+    with pytest.raises(ValueError, match="joints"):
+        ReprojectionResiduals()([nothing, nothing[:, :16]])
 
 
 @pytest.mark.parametrize("name", SMALL)
