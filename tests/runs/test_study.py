@@ -151,7 +151,7 @@ def test_the_plan_is_made_before_anything_is_run(folder):
     assert both.loss_net.options["num_stages"] == 2
     assert {(each.training.epochs, each.backend) for each in found.values()} == {(2, "jax")}
     velocities = plan("h36m_mix_ste+velocity", ["baseline", "seal"])
-    assert {each.training.constraints.velocity for each in velocities.values()} == {20.0}
+    assert {each.training.constraints.velocity for each in velocities.values()} == {0.12}
     for variants, overrides, message in (
         (["baseline", "saal"], [], "no variant 'saal' of recipes. Did you mean 'seal'"),
         (["seal", "seal"], [], "'seal' is given twice"),
