@@ -111,7 +111,7 @@ class BaseGraphConv(GraphLayer):
     @property
     def num_kernels(self) -> int:
         """How many weight matrices are stacked in the kernel."""
-        raise NotImplementedError(f"{type(self).__name__} does not say how many kernels it has.")
+        raise TypeError(f"{type(self).__name__} must define num_kernels.")
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         self.check_input(input_shape)

@@ -254,8 +254,8 @@ def _recognized(names: Sequence[str], path: Path) -> Skeleton:
         listed = ", ".join(f"'{each.name}'" for each in fitting) or "none"
         raise UserError(
             f"'{path}' names {len(names)} joints ('{names[0][:60]}'...), which fit more than one "
-            f"joint order or none ({listed}). Name the "
-            "skeleton (--layout, or `layout` in Python)."
+            f"joint order or none ({listed}). "
+            "Name the skeleton (--layout, or `layout` in Python)."
         )
     return fitting[0]
 

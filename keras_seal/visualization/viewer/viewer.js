@@ -276,7 +276,8 @@ function check() {
   found.end = frame;
   seek(0);
   byId("play").click();
-  // Pictures come when the browser likes; three and a half frames later is asked for here.
+  // The browser asks for pictures when it likes, so a headless one may not: this asks for that
+  // of three and a half frames later.
   advance(last + 3500 / data.fps);
   found.played = frame;
   byId("play").click();
