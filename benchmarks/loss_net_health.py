@@ -42,14 +42,24 @@ from keras_seal.data import PoseSequences, PoseSplits, PoseWindows
 from keras_seal.loss_nets import GCNLossNet, GraphLossNet, LossNet, MLPLossNet
 from keras_seal.training import AlignmentGuard, ForceRatio, SEALPose
 
+CONDITIONS: dict[str, bool | str] = {
+    "nothing": False,
+    "keypoints": True,
+    "reprojection": "reprojection",
+}
 
-def make_loss_net(name: str, skeleton: Any, features: list[str]) -> LossNet:
+
+def make_loss_net(name: str, skeleton: Any, options: argparse.Namespace) -> LossNet:
     """The loss-nets compared; small, so that two cores train them in minutes."""
+    seen: dict[str, Any] = {
+        "pose_features": options.pose_features.split(","),
+        "conditional": CONDITIONS[options.conditional],
+    }
     if name == "mlp":
-        return MLPLossNet(skeleton, units=512, num_stages=2, dropout=0.0, pose_features=features)
+        return MLPLossNet(skeleton, units=512, num_stages=2, dropout=0.0, **seen)
     if name == "graph":
-        return GraphLossNet(skeleton, units=64, num_blocks=3, num_heads=4, pose_features=features)
-    return GCNLossNet(skeleton, units=64, num_blocks=4, pose_features=features)
+        return GraphLossNet(skeleton, units=64, num_blocks=3, num_heads=4, **seen)
+    return GCNLossNet(skeleton, units=64, num_blocks=4, **seen)
 
 
 def make_negatives(skeleton: Any) -> list[negatives.NegativeMaker]:
@@ -143,14 +153,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path, help="a file of splits")
     parser.add_argument("--loss-nets", default="mlp,graph", help="of mlp, graph, gcn")
-    parser.add_argument("--pose-features", default="coordinates,shape")
+    parser.add_argument("--pose-features", default="coordinates")
+    parser.add_argument("--conditional", choices=list(CONDITIONS), default="reprojection")
     parser.add_argument("--objective", default="margin")
     parser.add_argument("--objective-options", type=json.loads, default={}, help="JSON")
     parser.add_argument("--force-ratio", type=float, default=0.2)
     parser.add_argument("--rate", type=float, default=1e-3, help="the loss-net's learning rate")
-    parser.add_argument("--steps", type=int, default=4000)
-    parser.add_argument("--batch", type=int, default=256)
-    parser.add_argument("--poses", type=int, default=4000, help="test poses asked about")
+    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--poses", type=int, default=2000, help="test poses asked about")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, help="also write the JSON here")
     options = parser.parse_args()
@@ -158,8 +169,7 @@ def main() -> None:
     found: dict[str, Any] = {"options": {k: str(v) for k, v in vars(options).items()}}
     for name in options.loss_nets.split(","):
         keras.utils.set_random_seed(options.seed)
-        features = options.pose_features.split(",")
-        loss_net = make_loss_net(name, splits.train.skeleton, features)
+        loss_net = make_loss_net(name, splits.train.skeleton, options)
         start = time.perf_counter()
         model, logs = train(splits.train, loss_net, options)
         seconds = time.perf_counter() - start

@@ -1,4 +1,4 @@
-"""Score two references that need no network: the mean pose, and ridge regression.
+"""Score references that need no network: the mean pose, ridge regression, and mean bodies.
 
     python benchmarks/references.py real_motion.npz      # a file of `PoseSplits`
     python benchmarks/references.py BVH_FOLDER           # as the recipes mocap_* read it
@@ -6,6 +6,9 @@
 
 Ridge regression maps 1,200 random features (rectified projections of one frame's keypoints) to the
 pose, fitted in closed form on the training split; its strength is chosen on the validation split.
+A third row tells how much of the error is knowing the person: the true test poses, their bones as
+long as the training people's are on average. What tells plausible bodies from others, but not one
+body from the next, cannot get below its BSLE.
 Prints a Markdown table of test errors in millimetres. With --train both are fitted on the data of
 another recipe; --lifter adds a row for a trained net (a file, a run folder, or the bundled one).
 """
@@ -17,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_seal import recipes
+from keras_seal import geometry, recipes
 from keras_seal.data import PoseSequences, PoseSplits, sources
 from keras_seal.geometry import root_relative
 from keras_seal.inference import Lifter
@@ -81,6 +84,17 @@ def ridge(splits: PoseSplits, test: PoseSequences, seed: int = 0) -> np.ndarray:
     return np.concatenate(parts)
 
 
+def of_mean_build(train: PoseSequences, test: PoseSequences) -> np.ndarray:
+    """Keep the directions of the true bones, with the training split's mean lengths."""
+    skeleton = test.skeleton
+    lengths = geometry.bone_lengths(train.poses, skeleton).reshape(-1, len(skeleton.bones)).mean(0)
+    poses = root_relative(test.poses, skeleton)
+    vectors = geometry.bone_vectors(poses, skeleton)
+    vectors = vectors * (lengths[:, None] / np.linalg.norm(vectors, axis=-1, keepdims=True))
+    built = geometry.forward_kinematics(poses[..., skeleton.root, :], vectors, skeleton)
+    return root_relative(built, skeleton).reshape(len(poses), -1)
+
+
 def lifted(source: str, test: PoseSequences) -> np.ndarray:
     """Lift the test sequences one by one."""
     lifter = Lifter(source)
@@ -112,7 +126,11 @@ def main() -> None:
         splits = read(options.data)
     truth = arrays(test)[1]
     mean = np.broadcast_to(arrays(splits.train)[1].mean(0), truth.shape)
-    rows = [("mean pose", mean), ("ridge regression", ridge(splits, test))]
+    rows = [
+        ("mean pose", mean),
+        ("ridge regression", ridge(splits, test)),
+        ("true poses, mean bone lengths", of_mean_build(splits.train, test)),
+    ]
     if options.lifter:
         rows.append((options.lifter, lifted(options.lifter, test)))
     print("| reference | MPJPE mm | P-MPJPE mm | LSE mm | BSLE mm |")

@@ -1,0 +1,44 @@
+"""How far validation swings away from where it ends, once the first fifth of training is over.
+
+    python benchmarks/stability.py STUDY/runs/seal-*
+
+For each run folder, from its `logs/metrics.csv`: the validation MPJPE of the last epoch, the
+highest after any epoch that ended past a fifth of training, and their ratio. Prints a Markdown
+table, the highest ratio last.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+from pathlib import Path
+
+SHARE = 0.2
+
+
+def curve(run: Path) -> list[float]:
+    """Validation MPJPE by epoch, millimetres."""
+    with (run / "logs" / "metrics.csv").open(newline="") as file:
+        values = [float(row["val_mpjpe"]) for row in csv.DictReader(file) if row["val_mpjpe"]]
+    if not values:
+        raise SystemExit(f"{run}: logs/metrics.csv has no val_mpjpe; was the run validated?")
+    return values
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("runs", nargs="+", type=Path, help="run folders")
+    rows = []
+    for run in parser.parse_args().runs:
+        values = curve(run)
+        worst = max(values[int(SHARE * len(values)) :])
+        rows.append((worst / values[-1], run.name, len(values), values[-1], worst))
+    print("| run | epochs | last val_mpjpe mm | highest after a fifth mm | ratio |")
+    print("| --- | --- | --- | --- | --- |")
+    for ratio, name, epochs, last, worst in sorted(rows):
+        print(f"| {name} | {epochs} | {last:.2f} | {worst:.2f} | {ratio:.2f} |")
+
+
+if __name__ == "__main__":
+    main()
