@@ -38,7 +38,7 @@ def main() -> None:
         best = list(itertools.accumulate(values, min))
         swing = max(value - before for value, before in zip(values, best, strict=True))
         rows.append((worst / values[-1], run.name, len(values), values[-1], worst, swing))
-    print("| run | epochs | last val_mpjpe mm | highest after a fifth mm | ratio | largest rise mm |")
+    print("| run | epochs | last val_mpjpe mm | highest past a fifth | ratio | largest rise mm |")
     print("| --- | --- | --- | --- | --- | --- |")
     for ratio, name, epochs, last, worst, swing in sorted(rows):
         print(f"| {name} | {epochs} | {last:.2f} | {worst:.2f} | {ratio:.2f} | {swing:.2f} |")
