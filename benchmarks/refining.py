@@ -1,6 +1,7 @@
 """Measure what gradient-based inference gains and costs.
 
     python benchmarks/refining.py OUT [--set KEY=VALUE ...] [--loss-net FILE] [--rounds 3]
+        [--steps 5,10,20,50] [--weights 0,1,100]
 
 Trains a SEAL run on invented people (OUT, unless it is there; `quickstart` by default), then
 refines its predictions on the test people with `keras_seal.inference.refine`: several numbers of
@@ -33,9 +34,6 @@ from keras_seal.inference.refining import Refiner
 from keras_seal.recipes import building
 from keras_seal.runs import RunFolder
 
-STEPS = (5, 10, 20, 50)
-# The energy alone, both, and next to nothing but the keypoints.
-WEIGHTS = (0.0, 1.0, 100.0)
 NAMES = ("mpjpe", "p_mpjpe", "lse", "bsle")
 
 
@@ -66,6 +64,11 @@ def main() -> None:
     parser.add_argument("--recipe", default="quickstart")
     parser.add_argument("--set", dest="overrides", action="append", default=[])
     parser.add_argument("--loss-net", type=Path, help="by default the run's own")
+    parser.add_argument("--steps", default="5,10,20,50", help="numbers of steps")
+    parser.add_argument(
+        "--weights", default="0,1,100", help="of the keypoints' residual: the energy alone, "
+        "both, next to nothing but the keypoints",
+    )  # fmt: skip
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--poses", type=int, default=4096)
     options = parser.parse_args()
@@ -86,8 +89,8 @@ def main() -> None:
                    options.rounds)  # fmt: skip
     rows = [{"steps": 0, **figures(poses, truth, skeleton),
              "ms_a_pose": round(1000 * lifted / len(poses), 4)}]  # fmt: skip
-    for steps in STEPS:
-        for weight in WEIGHTS:
+    for steps in map(int, options.steps.split(",")):
+        for weight in map(float, options.weights.split(",")):
             refiner = Refiner(loss_net, steps=steps, reprojection=weight, skeleton=skeleton)
 
             def run(refiner: Refiner = refiner) -> np.ndarray:

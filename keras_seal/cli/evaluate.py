@@ -48,6 +48,18 @@ class _ImageSize(click.ParamType):
 )
 @click.option("--flip", is_flag=True, help="Test-time flip: average with the mirrored prediction.")
 @click.option(
+    "--refine",
+    default=0,
+    metavar="STEPS",
+    help="Move every pose so many steps down a loss-net's energy before it is measured.",
+)
+@click.option(
+    "--loss-net",
+    type=click.Path(path_type=Path),
+    metavar="LOSS_NET",
+    help="The loss-net for --refine, a .keras file or a run folder; by default the run's own.",
+)
+@click.option(
     "--keypoints",
     type=click.Path(path_type=Path),
     metavar="FILE",
@@ -69,6 +81,8 @@ def command(
     protocol: str | None,
     options: tuple[str, ...],
     flip: bool,
+    refine: int,
+    loss_net: Path | None,
     on: str | None,
     overrides: tuple[str, ...],
     keypoints: Path | None,
@@ -110,6 +124,8 @@ def command(
         protocol=protocol,
         options=given,
         flip=flip,
+        refine=refine,
+        refine_by=loss_net,
         on=on if keypoints is None else Wild(keypoints, image_size, fps, layout),
         overrides=overrides,
         out=out,

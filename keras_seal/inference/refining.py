@@ -11,6 +11,7 @@ from keras import ops
 from keras_seal import skeletons
 from keras_seal.errors import UserError
 from keras_seal.inference import loading
+from keras_seal.loss_nets.base import REPROJECTION
 from keras_seal.training import backends
 
 # A residual of so many metres pulls as hard as the energy where its weight is 1.
@@ -30,7 +31,7 @@ def refine(
     steps: int = 10,
     step: float = 0.002,
     trust_radius: float = 0.03,
-    reprojection: float = 1.0,
+    reprojection: float | None = None,
     focal: float | None = None,
     skeleton: Any = None,
     batch_size: int = 1024,
@@ -56,7 +57,8 @@ def refine(
         step: Length of a step, metres: the root of the joints' mean squared way.
         trust_radius: How far the joints may move from where they were, on average, metres.
         reprojection: Weight of the residual; at 1, a residual of 10 mm pulls as hard as the energy
-            does at first, and 0 leaves it out.
+            does at first, and 0 leaves it out. By default 1, but 0 for a loss-net that sees the
+            residuals itself (`conditional="reprojection"`), and knows better what they are worth.
         focal: Focal length where it is known, in half widths of the image (pixels / (width / 2)),
             of a camera that looks through the image's middle; by default weak perspective.
         skeleton: The joints, where the loss-net does not tell.
@@ -103,7 +105,7 @@ class Refiner(keras.Model):
         steps: See `refine`, as for the others.
         step: Metres.
         trust_radius: Metres.
-        reprojection: Weight.
+        reprojection: Weight, or None.
         focal: Half widths of the image.
         skeleton: The joints.
 
@@ -118,11 +120,13 @@ class Refiner(keras.Model):
         steps: int,
         step: float = 0.002,
         trust_radius: float = 0.03,
-        reprojection: float = 1.0,
+        reprojection: float | None = None,
         focal: float | None = None,
         skeleton: Any = None,
     ) -> None:
         super().__init__()
+        if reprojection is None:
+            reprojection = float(getattr(loss_net, "conditional", None) != REPROJECTION)
         for name, value, least in (
             ("steps", steps, 0),
             ("reprojection", reprojection, 0),

@@ -16,6 +16,8 @@ from keras_seal.data.augmentation import flip as mirrored
 from keras_seal.data.sequences import SPLITS
 from keras_seal.errors import UserError, nearest
 from keras_seal.evaluation import page
+from keras_seal.inference.loading import load_net
+from keras_seal.inference.refining import Refiner
 from keras_seal.quiet import without_tensorflow_chatter
 from keras_seal.recipes import Recipe, building
 from keras_seal.runs.folder import RunFolder
@@ -169,6 +171,8 @@ def evaluate(
     protocol: str | None = None,
     options: Mapping[str, Any] | None = None,
     flip: bool = False,
+    refine: int = 0,
+    refine_by: str | Path | None = None,
     on: str | Path | Wild | None = None,
     overrides: Sequence[str] = (),
     out: str | Path | None = None,
@@ -186,6 +190,9 @@ def evaluate(
             across data sets `"cross_data_set"`, without a truth `"in_the_wild"`.
         options: Options of the protocol.
         flip: Whether to predict with test-time flip.
+        refine: Steps down a loss-net's energy for every pose, see `keras_seal.inference.refine`.
+        refine_by: The loss-net that leads them, a `.keras` file or a run folder; by default the
+            run's own.
         on: A recipe (a file or a built-in name) whose data to measure on instead of the run's own;
             its keypoints are mapped to the pose-net's skeleton. Or a detector's file.
         overrides: Changes of that recipe as `"dotted.key=value"`; of the run's own where `on` is
@@ -199,8 +206,8 @@ def evaluate(
         What `report.json` holds.
 
     Raises:
-        UserError: If there is no such run, split or protocol, the run is not finished, or its
-            pose-net does not fit the data.
+        UserError: If there is no such run, split, protocol or loss-net, the run is not finished, or
+            its pose-net does not fit the data.
     """
     if split not in SPLITS:
         raise UserError(f"There is no split '{split}'.{nearest(split, SPLITS)}")
@@ -217,6 +224,7 @@ def evaluate(
     usual = _usual(recipe, data, on)
     name = protocol or usual
     chosen = _protocol(name, dict(options or {}), skeleton)
+    refiner = _refiner(folder, refine, refine_by, skeleton)
     if isinstance(chosen, evaluation.InTheWild) and isinstance(on, Wild):
         source, sequences = str(on.path), _read_wild(on, skeleton)
     elif isinstance(on, Wild):
@@ -231,7 +239,9 @@ def evaluate(
         pose_net = keras.models.load_model(folder.pose_net, compile=False)
     seen = for_net(sequences, skeleton, pose_net.input_shape[-1])
     poses = lift(pose_net, seen, recipe.data.frame_stride, recipe.data.batch_size, flip=flip)
-    where = _folder_name(split, name, usual, on, flip)
+    if refiner is not None:
+        poses = refiner.refine(seen.keypoints[:, None], poses[:, None])[:, 0]
+    where = _folder_name(split, name, usual, on, flip, refine)
     target = folder.path / "evaluation" / where if out is None else Path(out)
     if isinstance(chosen, evaluation.H3WB) and not sequences.valid.any():
         file = target / page.submission_name(sequences)
@@ -243,6 +253,7 @@ def evaluate(
         "run": str(folder.path),
         "data": source if isinstance(on, Wild) else f"{source}, {split} split",
         "test-time flip": "yes" if flip else "no",
+        **({"refined": f"{refine} steps, {refine_by or 'own loss-net'}"} if refine else {}),
         "backend": keras.backend.backend(),
         "keras-seal": __version__,
     }
@@ -322,7 +333,7 @@ def for_net(sequences: PoseSequences, skeleton: Skeleton, channels: int) -> Pose
 
 
 def _folder_name(
-    split: str, protocol: str, usual: str, on: str | Path | Wild | None, flip: bool
+    split: str, protocol: str, usual: str, on: str | Path | Wild | None, flip: bool, refine: int
 ) -> str:
     words = [split]
     if isinstance(on, Wild):
@@ -331,7 +342,27 @@ def _folder_name(
         words.append(f"on-{Path(on).stem}")
     if protocol != usual:
         words.append(protocol)
-    return "-".join([*words, *(["flip"] if flip else [])])
+    if flip:
+        words.append("flip")
+    if refine:
+        words.append(f"refine-{refine}")
+    return "-".join(words)
+
+
+def _refiner(
+    folder: RunFolder, steps: int, source: str | Path | None, skeleton: Skeleton
+) -> Refiner | None:
+    if not steps:
+        if source is not None:
+            raise UserError("A loss-net to refine by goes with a number of steps (`refine`).")
+        return None
+    if source is None and not folder.loss_net.is_file():
+        raise UserError(
+            f"{folder.path} has no loss-net of its own to refine by: give one with --loss-net "
+            "(`refine_by`), a .keras file or the folder of a run with SEAL."
+        )
+    net, _ = load_net(source or folder.path, "loss_net")
+    return Refiner(net, steps=steps, skeleton=skeleton)
 
 
 def _centred(length: int, frames: int, stride: int) -> np.ndarray:

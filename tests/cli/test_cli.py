@@ -255,6 +255,12 @@ def test_train_then_evaluate(folder):
     scores = json.loads(written.read_text())
     result = json.loads((folder / "out" / "metrics.json").read_text())["validation"]
     assert scores["metrics"] == pytest.approx(result["metrics"], rel=1e-4)
+    done = call("evaluate", "out", "--split", "validation", "--refine", "2", "--loss-net", "out")
+    assert done.exit_code == 0, done.output
+    refined = json.loads(
+        (written.parent.with_name("validation-refine-2") / written.name).read_text()
+    )
+    assert refined["refined"] == "2 steps, out" and refined["metrics"] != scores["metrics"]
 
     shutil.copytree(folder / "out", folder / "twin")
     recipe = folder / "twin" / "recipe.yaml"

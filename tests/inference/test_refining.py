@@ -159,6 +159,19 @@ def test_keypoints_hold_poses_in_their_place(middle, rng, focal):
     assert (way(held, other) < way(start, other)).all()
 
 
+@pytest.mark.parametrize(("conditional", "weight"), [("reprojection", 0.0), (False, 1.0)])
+def test_keypoints_count_once(conditional, weight, middle, rng):
+    """Beside a loss-net that sees the residuals itself they have no weight unless given one."""
+    net = loss_nets.MLPLossNet("human36m_17", units=8, num_stages=0, conditional=conditional)
+    start, keypoints = near(middle, rng, 6, noise=0.03), seen(near(middle, rng, 6))
+    by_default, same, other = (
+        refine(net, keypoints, start, steps=4, reprojection=each)
+        for each in (None, weight, 1.0 - weight)
+    )
+    np.testing.assert_array_equal(by_default, same)
+    assert np.abs(by_default - other).max() > 1e-4
+
+
 def test_every_backend_takes_the_same_way(middle, rng):
     start = near(middle, rng, 4, noise=0.015)
     keypoints = seen(near(middle, rng, 4)).astype("float32")

@@ -147,7 +147,9 @@ def test_variants_lie_over_any_recipe(write):
             # The pose loss stays what it is.
             assert varied.training.loss == plain.training.loss
             assert varied.training.optimizer == plain.training.optimizer
-            assert (varied.loss_net is not None) == (name in ("seal", "seal_published", "gan"))
+            assert (varied.loss_net is not None) == (
+                name in ("denoising", "gan", "seal", "seal_published")
+            )
             assert recipes.parse(recipes.to_yaml(varied)) == varied
     both = recipes.load("h36m_mix_ste+symmetry+bone_length").training.constraints
     assert both == recipes.load("h36m_mix_ste+constraint").training.constraints

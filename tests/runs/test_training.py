@@ -13,8 +13,9 @@ import pytest
 
 from keras_seal import files, runs
 from keras_seal.errors import UserError
+from keras_seal.inference import refine
 from keras_seal.recipes import building
-from keras_seal.runs import state
+from keras_seal.runs import evaluation, state
 from keras_seal.runs.callbacks import RunFailedError
 from keras_seal.training import averaging
 
@@ -93,6 +94,34 @@ def test_evaluate_measures_the_same_again(reference, cache_dir):
     assert "</html>" in (folder / "report.html").read_text()
     with pytest.raises(UserError, match=r"There is no split 'tset'\. Did you mean 'test'?"):
         runs.evaluate(reference.path, "tset")
+
+
+def test_evaluate_measures_refined_poses(reference, cache_dir, tmp_path):
+    """What the report says is what `refine` makes of what the net lifts."""
+    quiet = {"cache_dir": cache_dir, "note": lambda line: None}
+    scores = runs.evaluate(reference.path, "test", refine=3, **quiet)
+    assert (reference.path / "evaluation" / "test-refine-3" / "report.json").is_file()
+    assert scores["refined"] == "3 steps, own loss-net"
+    plain = json.loads(reference.metrics.read_text())["test"]["metrics"]
+    test = building.build_splits(reference.recipe, cache_dir).test
+    pose_net = keras.models.load_model(reference.pose_net)
+    poses = runs.lift(pose_net, test)
+    moved = refine(reference.path, test.keypoints[:, None], poses[:, None], steps=3)[:, 0]
+    assert scores["metrics"] == pytest.approx(evaluation.measure(moved, test)["metrics"], rel=1e-4)
+    assert scores["metrics"]["mpjpe"] != pytest.approx(plain["mpjpe"], rel=1e-4)
+    again = runs.evaluate(
+        reference.path, "test", refine=3, refine_by=reference.loss_net, out=tmp_path, **quiet
+    )
+    assert again["metrics"] == scores["metrics"]
+
+    without = runs.RunFolder(shutil.copytree(reference.path, tmp_path / "without"))
+    without.loss_net.unlink()
+    with pytest.raises(UserError, match=r"no loss-net of its own to refine by.*--loss-net"):
+        runs.evaluate(without.path, refine=3, **quiet)
+    with pytest.raises(UserError, match="goes with a number of steps"):
+        runs.evaluate(reference.path, refine_by=reference.loss_net, **quiet)
+    with pytest.raises(UserError, match="`steps` must be at least 0, got -1"):
+        runs.evaluate(reference.path, refine=-1, **quiet)
 
 
 @pytest.fixture
