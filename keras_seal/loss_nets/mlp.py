@@ -18,7 +18,7 @@ from keras_seal.loss_nets.base import LossNet, described, energy_inputs
 class MLPLossNet(LossNet):
     """Score a pose by a residual multilayer perceptron over all coordinates.
 
-    Keypoints and pose, flattened and joined, go through a dense layer with ReLU and dropout,
+    Keypoints and pose, flattened and joined, go through a dense layer with activation and dropout,
     `num_stages` residual stages of two such layers each, and a last dense layer to one number.
 
     Args:
@@ -26,6 +26,9 @@ class MLPLossNet(LossNet):
         units: Width of the hidden layers.
         num_stages: Number of residual stages, two layers each.
         dropout: Dropout rate after every hidden layer.
+        activation: Of the hidden layers. The energy of `"relu"` has a slope that jumps from piece
+            to piece; what is taught its slope (denoising, gradient penalties) learns better with a
+            smooth one, `"silu"`.
         conditional: Whether the energy depends on the keypoints: False; True for the keypoints as
             they are; `"reprojection"` for how far the pose is from projecting to them
             (`keras_seal.layers.ReprojectionResiduals`).
@@ -61,6 +64,7 @@ class MLPLossNet(LossNet):
         units: int = 1024,
         num_stages: int = 2,
         dropout: float = 0.5,
+        activation: str = "relu",
         conditional: bool | str = True,
         input_channels: int = 2,
         pose_features: Any = "coordinates",
@@ -77,7 +81,7 @@ class MLPLossNet(LossNet):
         def block(x: Any, name: str) -> Any:
             x = layers.Dense(
                 units,
-                activation="relu",
+                activation=activation,
                 kernel_initializer="he_normal",
                 dtype=dtype,
                 name=f"{name}_dense",
@@ -114,6 +118,7 @@ class MLPLossNet(LossNet):
         self.units = units
         self.num_stages = num_stages
         self.dropout = dropout
+        self.activation = activation
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -121,4 +126,5 @@ class MLPLossNet(LossNet):
             "units": self.units,
             "num_stages": self.num_stages,
             "dropout": self.dropout,
+            "activation": self.activation,
         }

@@ -30,6 +30,7 @@ def count(net):
     "name, options",
     [
         ("MLPLossNet", {"conditional": False}),
+        ("MLPLossNet", {"activation": "silu"}),
         ("MLPLossNet", {"input_channels": 3}),
         ("MLPLossNet", {"input_channels": 3, "conditional": "reprojection"}),
         ("GraphLossNet", {"conditional": False, "hard_mask": True, "dropout": 0.1}),
@@ -130,6 +131,7 @@ def test_names():
         ("GraphLossNet", {"units": 30, "num_heads": 8}, "divide"),
         ("MLPLossNet", {"num_stages": -1}, "num_stages"),
         ("MLPLossNet", {"input_channels": 1}, "input_channels"),
+        ("MLPLossNet", {"activation": "sliu"}, "activation"),
         ("MLPLossNet", {"pose_features": "shapes"}, "Did you mean 'shape'"),
         ("MLPLossNet", {"pose_features": []}, "one or more"),
         ("MLPLossNet", {"conditional": "keypoints"}, "True, False or 'reprojection'"),
