@@ -1,4 +1,4 @@
-"""Score references that need no network: the mean pose, ridge regression, and mean bodies.
+"""Score references that need no network: the mean pose, ridge regression, a mean body.
 
     python benchmarks/references.py real_motion.npz      # a file of `PoseSplits`
     python benchmarks/references.py BVH_FOLDER           # as the recipes mocap_* read it
@@ -6,10 +6,9 @@
 
 Ridge regression maps 1,200 random features (rectified projections of one frame's keypoints) to the
 pose, fitted in closed form on the training split; its strength is chosen on the validation split.
-A third row tells how much of the error is knowing the person: the true test poses, their bones as
-long as the training people's are on average. What tells plausible bodies from others, but not one
-body from the next, cannot get below its BSLE.
-Prints a Markdown table of test errors in millimetres. With --train both are fitted on the data of
+A third row gives everybody the same body: the true test poses, their bones as long as the training
+people's are on average. Its BSLE is what remains to who does not tell one person from the next.
+Prints a Markdown table of test errors in millimetres. With --train all are fitted on the data of
 another recipe; --lifter adds a row for a trained net (a file, a run folder, or the bundled one).
 """
 
@@ -84,7 +83,7 @@ def ridge(splits: PoseSplits, test: PoseSequences, seed: int = 0) -> np.ndarray:
     return np.concatenate(parts)
 
 
-def of_mean_build(train: PoseSequences, test: PoseSequences) -> np.ndarray:
+def with_mean_bones(train: PoseSequences, test: PoseSequences) -> np.ndarray:
     """Keep the directions of the true bones, with the training split's mean lengths."""
     skeleton = test.skeleton
     lengths = geometry.bone_lengths(train.poses, skeleton).reshape(-1, len(skeleton.bones)).mean(0)
@@ -129,7 +128,7 @@ def main() -> None:
     rows = [
         ("mean pose", mean),
         ("ridge regression", ridge(splits, test)),
-        ("true poses, mean bone lengths", of_mean_build(splits.train, test)),
+        ("true poses, mean bone lengths", with_mean_bones(splits.train, test)),
     ]
     if options.lifter:
         rows.append((options.lifter, lifted(options.lifter, test)))

@@ -47,17 +47,9 @@ class _ImageSize(click.ParamType):
     help="An option of the protocol, for instance skip_shifted=true. Repeatable.",
 )
 @click.option("--flip", is_flag=True, help="Test-time flip: average with the mirrored prediction.")
-@click.option(
-    "--refine",
-    default=0,
-    metavar="STEPS",
-    help="Move every pose so many steps down a loss-net's energy before it is measured.",
-)
-@click.option(
-    "--loss-net",
-    type=click.Path(path_type=Path),
-    metavar="LOSS_NET",
-    help="The loss-net for --refine, a .keras file or a run folder; by default the run's own.",
+@shared.refining(
+    "Move every pose so many steps down a loss-net's energy before it is measured.",
+    "by default the run's own",
 )
 @click.option(
     "--keypoints",

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from keras_seal.cli import backend as backends
+from keras_seal.cli import shared
 from keras_seal.errors import UserError
 
 
@@ -96,17 +97,9 @@ def _size(context: click.Context, parameter: click.Parameter, value: str | None)
     metavar="LOSS_NET",
     help="Judge the poses by this loss-net: a .keras file or a run folder.",
 )
-@click.option(
-    "--refine",
-    default=0,
-    metavar="STEPS",
-    help="Move every pose so many steps down a loss-net's energy, true to its keypoints.",
-)
-@click.option(
-    "--loss-net",
-    type=click.Path(path_type=Path),
-    metavar="LOSS_NET",
-    help="The loss-net for --refine, as for --energy; by default that of the run LIFTER.",
+@shared.refining(
+    "Move every pose so many steps down a loss-net's energy, true to its keypoints.",
+    "by default that of the run LIFTER",
 )
 @click.option("--focal", type=float, help="Focal length in pixels, to place people in space.")
 @click.option("--lifter-fps", type=float, help="Rate of the lifter's training videos.")

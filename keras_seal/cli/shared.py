@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -56,6 +57,33 @@ def measured_data(split_help: str, on_help: str) -> Callable[[Any], Any]:
         overrides("Change a key of the recipe that names the data; may be given again."),
     )
 
+    return _all(made)
+
+
+def refining(refine_help: str, default_help: str) -> Callable[[Any], Any]:
+    """Make `--refine` and `--loss-net`, for commands that move poses down an energy.
+
+    Args:
+        refine_help: Help of `--refine`.
+        default_help: Which loss-net it is by default, for the help of `--loss-net`.
+
+    Returns:
+        The decorator.
+    """
+    return _all(
+        (
+            click.option("--refine", default=0, metavar="STEPS", help=refine_help),
+            click.option(
+                "--loss-net",
+                type=click.Path(path_type=Path),
+                metavar="LOSS_NET",
+                help=f"The loss-net for --refine: a .keras file or a run folder; {default_help}.",
+            ),
+        )
+    )
+
+
+def _all(made: Sequence[Callable[[Any], Any]]) -> Callable[[Any], Any]:
     def decorate(command: Any) -> Any:
         for option in reversed(made):
             command = option(command)

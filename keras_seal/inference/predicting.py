@@ -18,7 +18,7 @@ from keras_seal.inference import loading, placing, quality
 from keras_seal.inference.filling import Piece, pieces
 from keras_seal.inference.lifter import Lifter
 from keras_seal.inference.motion import CHUNK, Motion
-from keras_seal.inference.refining import Refiner
+from keras_seal.inference.refining import find_refiner
 from keras_seal.inference.smoothing import smoother
 from keras_seal.inference.tracking import track
 from keras_seal.skeletons import joint_maps
@@ -95,7 +95,13 @@ def predict(
     image_size, fps = _size_and_rate(file, lifter, note)
     filter_ = smoother(smooth, fps)
     judge = None if loss_net is None else _checked_loss_net(loss_net, lifter)
-    refiner = _refiner(refine, refine_by, judge, lifter, focal, image_size)
+    refiner = find_refiner(
+        refine,
+        refine_by,
+        judge,
+        skeleton=lifter.skeleton,
+        focal=None if focal is None else focal / (image_size[0] / 2),
+    )
     chosen = _joint_map(file, lifter, joint_map)
     parts = _pieces(file, chosen, max_gap, min_confidence, most_people, note)
     motion = Motion.empty(
@@ -175,35 +181,6 @@ def _checked_loss_net(source: Any, lifter: Lifter) -> Any:
             f"{lifter.skeleton.num_joints}."
         )
     return net
-
-
-def _refiner(
-    steps: int,
-    source: Any,
-    judge: Any,
-    lifter: Lifter,
-    focal: float | None,
-    image_size: tuple[int, int],
-) -> Refiner | None:
-    if steps < 0:
-        raise UserError(f"Poses are refined in 0 steps or more, got {steps}.")
-    if not steps:
-        if source is not None:
-            raise UserError("A loss-net to refine by goes with a number of steps (`refine`).")
-        return None
-    net = judge if source is None else _checked_loss_net(source, lifter)
-    if net is None:
-        raise UserError(
-            "Poses are refined by a loss-net, and there is none: give one with --loss-net "
-            "(`refine_by`), a .keras file or the folder of a run with SEAL."
-        )
-    half_width = image_size[0] / 2
-    return Refiner(
-        net,
-        steps=steps,
-        focal=None if focal is None else focal / half_width,
-        skeleton=lifter.skeleton,
-    )
 
 
 def _pieces(

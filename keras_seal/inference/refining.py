@@ -97,6 +97,39 @@ def refine(
     ).refine(keypoints, poses, batch_size)
 
 
+def find_refiner(steps: int, source: Any, own: Any, **options: Any) -> Refiner | None:
+    """Make what refines poses from what a caller of `predict` or `evaluate` asks for.
+
+    Args:
+        steps: Steps down the energy; 0 for none.
+        source: The loss-net that the caller names: a net, a `.keras` file, a run folder, or None.
+        own: The loss-net at hand where none is named, or None.
+        **options: Further arguments of `Refiner`.
+
+    Returns:
+        The refiner, or None where nothing is refined.
+
+    Raises:
+        UserError: There is no such loss-net, or what is asked for makes no sense.
+    """
+    if steps < 0:
+        raise UserError(f"Poses are refined in 0 steps or more, got {steps}.")
+    if not steps:
+        if source is not None:
+            raise UserError(
+                "A loss-net to refine by (--loss-net, `refine_by`) goes with a number of steps: "
+                "give --refine (`refine`)."
+            )
+        return None
+    chosen = own if source is None else source
+    if chosen is None:
+        raise UserError(
+            "Poses are refined by a loss-net, and there is none: give one with --loss-net "
+            "(`refine_by`), a .keras file or the folder of a run with SEAL."
+        )
+    return Refiner(loading.load_net(chosen, "loss_net")[0], steps=steps, **options)
+
+
 class Refiner(keras.Model):
     """What `refine` runs, compiled once for many batches.
 

@@ -16,8 +16,7 @@ from keras_seal.data.augmentation import flip as mirrored
 from keras_seal.data.sequences import SPLITS
 from keras_seal.errors import UserError, nearest
 from keras_seal.evaluation import page
-from keras_seal.inference.loading import load_net
-from keras_seal.inference.refining import Refiner
+from keras_seal.inference.refining import find_refiner
 from keras_seal.quiet import without_tensorflow_chatter
 from keras_seal.recipes import Recipe, building
 from keras_seal.runs.folder import RunFolder
@@ -224,7 +223,8 @@ def evaluate(
     usual = _usual(recipe, data, on)
     name = protocol or usual
     chosen = _protocol(name, dict(options or {}), skeleton)
-    refiner = _refiner(folder, refine, refine_by, skeleton)
+    own = folder.path if folder.loss_net.is_file() else None
+    refiner = find_refiner(refine, refine_by, own, skeleton=skeleton)
     if isinstance(chosen, evaluation.InTheWild) and isinstance(on, Wild):
         source, sequences = str(on.path), _read_wild(on, skeleton)
     elif isinstance(on, Wild):
@@ -347,22 +347,6 @@ def _folder_name(
     if refine:
         words.append(f"refine-{refine}")
     return "-".join(words)
-
-
-def _refiner(
-    folder: RunFolder, steps: int, source: str | Path | None, skeleton: Skeleton
-) -> Refiner | None:
-    if not steps:
-        if source is not None:
-            raise UserError("A loss-net to refine by goes with a number of steps (`refine`).")
-        return None
-    if source is None and not folder.loss_net.is_file():
-        raise UserError(
-            f"{folder.path} has no loss-net of its own to refine by: give one with --loss-net "
-            "(`refine_by`), a .keras file or the folder of a run with SEAL."
-        )
-    net, _ = load_net(source or folder.path, "loss_net")
-    return Refiner(net, steps=steps, skeleton=skeleton)
 
 
 def _centred(length: int, frames: int, stride: int) -> np.ndarray:
