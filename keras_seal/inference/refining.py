@@ -42,9 +42,10 @@ def refine(
     distance, in metres at the person's place, between the pose's joints and the rays of their
     keypoints, at the best place (and size, without a focal length) of the whole person. The weight
     is chosen for each pose by how steep its energy is at first, so the scale of the energy does not
-    matter. A step goes down the gradient by a fixed length; where that does not lower the sum, it
-    is not taken and the next one is half as long. A pose stays as it is from then on when no length
-    helps, or when its next step would leave the trust region.
+    matter. Steps go down the gradient, the first one by a given length, others by as much less as
+    the sum is less steep there; where a step does not lower the sum, it is not taken and the next
+    one is half as long. A pose stays as it is from then on when no length helps, or when its next
+    step would leave the trust region.
 
     Args:
         loss_net: A loss-net, its `.keras` file or its run folder.
@@ -54,7 +55,7 @@ def refine(
             but for loss-nets that look at pairs of frames, which move those of a sample together.
         steps: Steps at most; each costs one pass through the loss-net, forwards and back. 0 leaves
             the poses as they are.
-        step: Length of a step, metres: the root of the joints' mean squared way.
+        step: Length of the first step, metres: the root of the joints' mean squared way.
         trust_radius: How far the joints may move from where they were, on average, metres.
         reprojection: Weight of the residual; at 1, a residual of 10 mm pulls as hard as the energy
             does at first, and 0 leaves it out. By default 1, but 0 for a loss-net that sees the
@@ -269,12 +270,17 @@ class Refiner(keras.Model):
         if self._reprojection:
             energy, slope = self._value_and_slope(total, start)
 
+        def steepness_of(slope: Any) -> Any:
+            return ops.sqrt(self._shared(ops.mean(ops.sum(ops.square(slope), axis=-1), axis=-1)))
+
+        first = ops.maximum(steepness_of(slope), _TINY)
+
         def goes_on(count: Any, poses: Any, value: Any, slope: Any, length: Any) -> Any:
             return ops.logical_and(count < self._steps, ops.any(length > 0))
 
         def move(count: Any, poses: Any, value: Any, slope: Any, length: Any) -> Any:
-            scale = ops.sqrt(self._shared(ops.mean(ops.sum(ops.square(slope), axis=-1), axis=-1)))
-            way = slope * (length / ops.maximum(scale, _TINY))[..., None, None]
+            # Where it has become flat, what is left of the slope points nowhere.
+            way = slope * (length / ops.maximum(first, steepness_of(slope)))[..., None, None]
             there = poses - way
             moved = ops.sqrt(ops.sum(ops.square(there - start), axis=-1) + _TINY)
             inside = self._shared(ops.mean(moved, axis=-1)) <= self._radius

@@ -292,6 +292,7 @@ def compile_model(model: SEALPose, recipe: Recipe, steps_per_epoch: int) -> None
         arguments["energy_weight"] = build_energy_weight(
             seal.energy_weight, training.epochs, steps_per_epoch
         )
+        arguments["force_limit"] = seal.force_limit
     if isinstance(seal, schema.DynamicSeal) and training.loss_net_optimizer is not None:
         options = seal.objective.model_dump()
         arguments["gradient_penalty"] = seal.gradient_penalty

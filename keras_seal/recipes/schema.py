@@ -242,6 +242,8 @@ class DynamicSeal(Section):
     mode: Literal["dynamic"] = "dynamic"
     energy_weight: EnergyWeight = 1e-3
     """Weight of the energy in the pose-net's loss: a number, a schedule or a controller."""
+    force_limit: PositiveFloat | None = None
+    """How many times as hard as the pose loss the energy may pull at any one pose."""
     objective: Objective = MarginObjective(name="margin")
     """What the loss-net learns."""
     negatives_pass: Literal["shared", "inference"] = "shared"
@@ -261,6 +263,8 @@ class StaticSeal(Section):
     mode: Literal["static"]
     energy_weight: EnergyWeight = 1e-3
     """Weight of the energy in the pose-net's loss: a number, a schedule or a controller."""
+    force_limit: PositiveFloat | None = None
+    """How many times as hard as the pose loss the energy may pull at any one pose."""
 
 
 Seal = Annotated[
@@ -408,7 +412,7 @@ class DenoisingObjective(Section):
 
 
 class Pretraining(Section):
-    """How `keras-seal pretrain-loss-net` trains the loss-net, without a pose-net."""
+    """How the loss-net is trained alone, without a pose-net."""
 
     epochs: int = Field(default=5, ge=1)
     objective: Annotated[
@@ -658,11 +662,18 @@ class Recipe(Section):
     """Null without a loss-net; defaults with one."""
     training: Training
     pretraining: Pretraining | None = None
-    """For `keras-seal pretrain-loss-net`: how the loss-net is trained alone."""
+    """How the loss-net is trained alone: by a training before anything else, unless `loss_net.path`
+    names one that is trained, and by `keras-seal pretrain-loss-net`."""
     evaluation: Evaluation = Evaluation()
     callbacks: Callbacks = Callbacks()
     tune: Tune | None = None
     """For `keras-seal tune`: which keys are searched; trainings pay no heed to it."""
+
+    @property
+    def pretrains(self) -> bool:
+        """Whether a training begins with the loss-net alone."""
+        new = self.loss_net is not None and self.loss_net.path is None
+        return new and self.pretraining is not None
 
     @model_validator(mode="before")
     @classmethod
@@ -714,10 +725,10 @@ class Recipe(Section):
                 if given is not None:
                     raise ValueError(f"{key}: given without a loss_net; give one, or leave it out")
         elif self.seal is not None and self.seal.mode == "static":
-            if self.loss_net.path is None:
+            if self.loss_net.path is None and self.pretraining is None:
                 raise ValueError(
                     "seal.mode: 'static' needs a trained loss-net; give the path of its .keras"
-                    " file as loss_net.path"
+                    " file as loss_net.path, or say in `pretraining` how it is trained first"
                 )
             if self.training.loss_net_optimizer is not None:
                 raise ValueError(

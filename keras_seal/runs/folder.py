@@ -27,6 +27,7 @@ class RunFolder:
         self.recipe_file = self.path / "recipe.yaml"
         self.environment = self.path / "environment.json"
         self.log = self.path / "logs" / "metrics.csv"
+        self.pretraining_log = self.path / "logs" / "pretraining.csv"
         self.tensorboard = self.path / "logs" / "tensorboard"
         self.checkpoints = self.path / "checkpoints"
         self.plots = self.path / "plots"

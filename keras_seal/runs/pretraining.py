@@ -1,19 +1,23 @@
-"""Training a recipe's loss-net alone."""
+"""Training a recipe's loss-net alone, for later or at the beginning of a run."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import keras
 
 from keras_seal import files, losses
+from keras_seal.data import PoseSequences
 from keras_seal.errors import UserError
 from keras_seal.quiet import without_tensorflow_chatter
 from keras_seal.recipes import Recipe, building, schema
 from keras_seal.recipes.negatives import build_negatives
 from keras_seal.recipes.optimizers import build_optimizer
+from keras_seal.runs.callbacks import DivergedError
 from keras_seal.runs.determinism import make_deterministic, set_seeds
 from keras_seal.training.pretraining import Denoising, LossNetPretraining
 
@@ -36,11 +40,11 @@ def pretrain(
         note: Told what goes on, line by line.
 
     Returns:
-        The logs of every epoch.
+        The logs of every epoch, and its `seconds`.
 
     Raises:
-        UserError: If something in the recipe or its data is wrong, or the loss is no number any
-            more.
+        UserError: If something in the recipe or its data is wrong.
+        DivergedError: If the loss is no finite number any more.
     """
     backend = keras.backend.backend()
     if recipe.backend not in (None, backend):
@@ -51,16 +55,52 @@ def pretrain(
         raise UserError("loss_net: the recipe has none to train; give one.")
     if recipe.training.deterministic:
         make_deterministic()
-    settings = recipe.pretraining or schema.Pretraining()
-    skeleton = building.build_skeleton(recipe)
     splits = building.build_splits(recipe, cache_dir)
     set_seeds(recipe.seed)
     loss_net = building.build_loss_net(recipe)
     assert loss_net is not None  # The recipe has one: it was looked at above.
-    # Every frame of a window is a true pose here, whatever a pose-net would predict of it.
-    frames = recipe.data.num_frames
-    windows = building.build_windows(recipe, splits.train, frames, training=True)
-    validation = building.build_windows(recipe, splits.validation, frames, training=False)
+    if getattr(loss_net, "frame_gap", None) is None:
+        out_frames = building.build_pose_net(recipe, splits.train.num_channels).output_shape[1]
+    else:  # It looks at pairs of frames, and a pose-net may predict but one.
+        out_frames = recipe.data.num_frames
+    history = train_loss_net(recipe, loss_net, splits.train, splits.validation, out_frames, note)
+    with files.replacing(Path(out)) as unfinished, without_tensorflow_chatter():
+        loss_net.save(unfinished)
+    note(f"Loss-net: {out}")
+    return history
+
+
+def train_loss_net(
+    recipe: Recipe,
+    loss_net: keras.Model,
+    train: PoseSequences,
+    validation: PoseSequences,
+    out_frames: int,
+    note: Callable[[str], object],
+) -> dict[str, list[float]]:
+    """Train a loss-net alone, as a recipe's key `pretraining` says, or else by the defaults.
+
+    Args:
+        recipe: The recipe.
+        loss_net: What is trained.
+        train: What it learns from.
+        validation: What it is only looked at with.
+        out_frames: Frames that the pose-net predicts: so many of a window are seen, and no others.
+        note: Told what goes on, line by line.
+
+    Returns:
+        The logs of every epoch, and its `seconds`.
+
+    Raises:
+        UserError: If an option does not fit.
+        DivergedError: If the loss is no finite number any more.
+    """
+    settings = recipe.pretraining or schema.Pretraining()
+    skeleton = building.build_skeleton(recipe)
+    seen = recipe.data.model_copy(update={"num_frames": out_frames})
+    recipe = recipe.model_copy(update={"data": seen})
+    windows = building.build_windows(recipe, train, out_frames, training=True)
+    looked_at = building.build_windows(recipe, validation, out_frames, training=False)
     objective: Any
     if isinstance(settings.objective, schema.DenoisingObjective):
         chosen = settings.objective
@@ -87,26 +127,31 @@ def pretrain(
         jit_compile=recipe.training.jit_compile,
     )
     note(
-        f"{recipe.name}: loss-net of {loss_net.count_params()} weights,"
-        f" {splits.train.num_frames} training frames; Keras on {backend}."
+        f"{recipe.name}: loss-net of {loss_net.count_params()} weights, trained alone on"
+        f" {train.num_frames} frames; Keras on {keras.backend.backend()}."
     )
-    show = keras.callbacks.LambdaCallback(
-        on_epoch_end=lambda epoch, logs: note(
-            f"epoch {epoch + 1} of {settings.epochs}: "
-            + ", ".join(f"{name} {value:.4g}" for name, value in sorted((logs or {}).items()))
-        )
-    )
+    ends: list[float] = [time.perf_counter()]
+
+    def show(epoch: int, logs: dict[str, float] | None) -> None:
+        ends.append(time.perf_counter())
+        found = ", ".join(f"{name} {value:.4g}" for name, value in sorted((logs or {}).items()))
+        note(f"loss-net, epoch {epoch + 1} of {settings.epochs}: {found}")
+
     history = model.fit(
         windows,
-        validation_data=validation,
+        validation_data=looked_at,
         epochs=settings.epochs,
         shuffle=False,
         verbose=0,
-        callbacks=[windows.follow_epochs(), keras.callbacks.TerminateOnNaN(), show],
+        callbacks=[
+            windows.follow_epochs(),
+            keras.callbacks.TerminateOnNaN(),
+            keras.callbacks.LambdaCallback(on_epoch_end=show),
+        ],
     ).history
     if len(history["loss"]) < settings.epochs or history["loss"][-1] != history["loss"][-1]:
-        raise UserError("The loss is no number any more: lower the loss-net's learning rate.")
-    with files.replacing(Path(out)) as unfinished, without_tensorflow_chatter():
-        loss_net.save(unfinished)
-    note(f"Loss-net: {out}")
-    return history
+        raise DivergedError(
+            "The loss of the loss-net, trained alone, is no finite number any more: lower"
+            " pretraining.optimizer.learning_rate, or set clip_norm there."
+        )
+    return {**history, "seconds": [end - begin for begin, end in pairwise(ends)]}

@@ -156,6 +156,7 @@ def write_report(
         "- `environment.json`: versions, devices, command lines",
         "- `metrics.json`: the figures above, in full",
         "- `logs/metrics.csv`: logs of every epoch",
+        *(["- `logs/pretraining.csv`: of the loss-net, trained alone"] if recipe.pretrains else []),
         "",
     ]
     text += ["## Plots", ""]

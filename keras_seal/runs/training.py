@@ -28,6 +28,7 @@ from keras_seal.runs.callbacks import (
 from keras_seal.runs.checkpoints import Checkpoint, Checkpoints
 from keras_seal.runs.determinism import make_deterministic, set_seeds
 from keras_seal.runs.folder import RunFolder
+from keras_seal.runs.pretraining import train_loss_net
 from keras_seal.training import SEALPose, averaging
 
 Note = Callable[[str], object]
@@ -156,6 +157,8 @@ class _Run:
         recorder = Recorder(folder, self.recipe, Checkpoints(folder.checkpoints), start, self.note)
         if start is not None:
             state.restore(self.model, start.arrays)
+        elif self.recipe.pretrains:
+            self._train_loss_net(folder)
         finished = len(recorder.history)
         epochs = self.recipe.training.epochs
         last = epochs if until is None else min(until, epochs)
@@ -181,6 +184,21 @@ class _Run:
         finally:
             recorder.close()
         return last == epochs or recorder.patience_is_over
+
+    def _train_loss_net(self, folder: RunFolder) -> None:
+        logs = train_loss_net(
+            self.recipe,
+            self.model.loss_net,
+            self.parts["train"],
+            self.parts["validation"],
+            self.model.pose_net.output_shape[1],
+            self.note,
+        )
+        rows = [
+            {"epoch": epoch, **dict(zip(logs, values, strict=True))}
+            for epoch, values in enumerate(zip(*logs.values(), strict=True), start=1)
+        ]
+        files.write_text(folder.pretraining_log, to_csv(rows))
 
     def finish(self, folder: RunFolder) -> None:
         """Measure the weights that validation chose, save them, and write the report."""

@@ -70,3 +70,28 @@ def alignment(energy_gradient: Any, y_true: Any, y_pred: Any) -> Any:
         ops.square(way), axis=(-2, -1)
     )
     return dot / ops.sqrt(ops.maximum(squares, _TINY**2))
+
+
+def limited(energy_gradient: Any, pose_gradient: Any, limit: float, weight: Any = 1.0) -> Any:
+    """Shorten the energy's pull where it is too hard beside the pose loss's.
+
+    Args:
+        energy_gradient: Gradient of the energy by the prediction, `(..., joints, 3)`.
+        pose_gradient: Gradient of the pose loss by the prediction, the same shape.
+        limit: How many times as hard as the pose loss it may pull at a frame's pose.
+        weight: Weight of the energy, a scalar.
+
+    Returns:
+        The energy's gradient, shorter at some poses; directions stay.
+
+    Examples:
+        >>> import numpy as np
+        >>> pull, own = np.array([[[9.0]], [[1.0]]], "float32"), np.ones((2, 1, 1), "float32")
+        >>> [round(float(value), 4) for value in limited(pull, own, limit=2.0)[:, 0, 0]]
+        [2.0, 1.0]
+    """
+    hard, own = (
+        ops.sqrt(ops.sum(ops.square(gradient), axis=(-2, -1), keepdims=True))
+        for gradient in (energy_gradient, pose_gradient)
+    )
+    return energy_gradient * ops.minimum(1.0, limit * own / ops.maximum(weight * hard, _TINY))

@@ -112,6 +112,7 @@ class SEALPose(backends.Steps, keras.Model):
         self._energy_schedule: Any = None
         self._controller: EnergyWeightController | None = None
         self._gradient_penalty = self._penalty_between = False
+        self._force_limit: float | None = None
         self.energy_objective: Any = None
         names = ["pose_loss"]
         if loss_net is not None:
@@ -150,6 +151,7 @@ class SEALPose(backends.Steps, keras.Model):
         steps_per_execution: int = 1,
         gradient_penalty: float = 0.0,
         penalty_at: str = "truth",
+        force_limit: float | None = None,
         **kwargs: Any,
     ) -> None:
         """Set how both networks are trained.
@@ -176,6 +178,8 @@ class SEALPose(backends.Steps, keras.Model):
             penalty_at: `"truth"`: half the squared norm at true poses (R1). `"between"`: the
                 squared difference of the norm from 1, at random points on the lines between true
                 poses and negatives (WGAN-GP).
+            force_limit: How many times as hard as the pose loss the energy may pull at any one
+                pose; pulls that are harder are shortened. By default there is no limit.
             **kwargs: Further arguments of `keras.Model.compile` (`jit_compile`, ...).
 
         Raises:
@@ -212,6 +216,8 @@ class SEALPose(backends.Steps, keras.Model):
         if not gradient_penalty >= 0:
             raise ValueError(f"gradient_penalty is {gradient_penalty}: expected at least 0.")
         _check_choice("penalty_at", penalty_at, PENALTY_PLACES)
+        if force_limit is not None and not force_limit > 0:
+            raise ValueError(f"force_limit is {force_limit}: expected more than 0, or None.")
         # A view, because Keras would take metrics in a plain dict for the model's own.
         self._compile_arguments = MappingProxyType(
             {
@@ -225,12 +231,14 @@ class SEALPose(backends.Steps, keras.Model):
                 "steps_per_execution": steps_per_execution,
                 "gradient_penalty": gradient_penalty,
                 "penalty_at": penalty_at,
+                "force_limit": force_limit,
                 **kwargs,
             }
         )
         self.energy_objective = objective
         self._energy_schedule = schedule
         self._controller = controller
+        self._force_limit = force_limit
         self._gradient_penalty = gradient_penalty > 0 and loss_net_trains
         first = 0.0 if controller is not None else energy_weight
         first = float(ops.convert_to_numpy(schedule(0))) if schedule else float(first)
@@ -536,8 +544,8 @@ class SEALPose(backends.Steps, keras.Model):
             pull = pull_energy(ops.ones_like(energy), ops.zeros_like(energies))[1][0]
             alignment = ops.mean(health.alignment(pull, y, y_pred))
             if self._controller is not None:
-                self._control(self._controller, pull, gradient, alignment)
-            weight = ops.convert_to_tensor(self.energy_weight)
+                self._control(self._controller, self._limited(pull, gradient), gradient, alignment)
+            weight, pull = ops.convert_to_tensor(self.energy_weight), self._limited(pull, gradient)
             loss = loss + weight * energy
             found["force_ratio"] = health.force_ratio(weight * pull, gradient)
             found["alignment"] = alignment
@@ -556,6 +564,13 @@ class SEALPose(backends.Steps, keras.Model):
         state.note_loss("pose_net", loss)
         state.step.assign(state.step + 1)
         return self._logs(x, y, y_pred, sample_weight, loss, found)
+
+    def _limited(self, pull: Any, gradient: Any) -> Any:
+        """The energy's pull, nowhere harder than is allowed at its present weight."""
+        if self._force_limit is None:
+            return pull
+        weight = ops.convert_to_tensor(self.energy_weight)
+        return health.limited(pull, gradient, self._force_limit, weight)
 
     def _mean_energy(self, condition: Any, poses: Any, sample_weight: Any) -> tuple[Any, Any]:
         energies = self._energy(condition, poses, training=False)

@@ -17,6 +17,7 @@ from keras_seal.recipes import Recipe, building
 from keras_seal.recipes.search_space import SearchSpace
 from keras_seal.runs.callbacks import DivergedError, LossGuard
 from keras_seal.runs.determinism import set_seeds
+from keras_seal.runs.pretraining import train_loss_net
 from keras_seal.training import SEALPose, averaging
 from keras_seal.tuning.oracles import declare, objective_of
 
@@ -146,6 +147,15 @@ class SEALHyperModel(keras_tuner.HyperModel):
         validation = building.build_windows(
             recipe, self._parts["validation"], out_frames, training=False
         )
+        if recipe.pretrains and not kwargs.get("initial_epoch"):
+            train_loss_net(
+                recipe,
+                model.loss_net,
+                self._parts["train"],
+                self._parts["validation"],
+                out_frames,
+                note=lambda line: None,
+            )
         callbacks = [LossGuard(len(windows)), *kwargs.pop("callbacks", [])]
         if averaging.averages_weights(model):
             statistics = building.StatisticsBatches(windows)

@@ -78,8 +78,9 @@ def reference(middle, scale, keypoints, start, steps, step, radius, reprojection
         weight = reprojection * np.linalg.norm(slope) / (0.02 / np.sqrt(17))
         pose, length = first, step
         value, slope = measure(pose, weight)
+        steepest = np.sqrt((slope**2).sum() / 17)
         for _ in range(steps):
-            there = pose - length * slope / np.sqrt((slope**2).sum() / 17)
+            there = pose - length * slope / max(np.sqrt((slope**2).sum() / 17), steepest)
             if np.linalg.norm(there - first, axis=-1).mean() > radius:
                 break
             new_value, new_slope = measure(there, weight)

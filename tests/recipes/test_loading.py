@@ -114,7 +114,7 @@ MISTAKES = [
     (
         "seal.mode=static",
         "seal.mode: 'static' needs a trained loss-net; give the path of its .keras file as"
-        " loss_net.path.",
+        " loss_net.path, or say in `pretraining` how it is trained first.",
     ),
     ("pose_net={}", "pose_net: got neither of name and path, expected one of them."),
     ("pose_net.path=x.keras", "pose_net: got both of name and path, expected one of them."),

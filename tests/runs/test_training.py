@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import errno
 import json
 import os
@@ -221,6 +222,48 @@ def test_a_loss_that_is_no_number_names_network_and_step(start, tmp_path, key, n
     assert checkpoint.epoch == 1
     assert all(np.isfinite(array).all() for array in checkpoint.arrays.values())
     assert not runs.RunFolder(tmp_path / "run").finished
+
+
+PRETRAINED = (
+    "seal={mode: static, energy_weight: 0.01}",
+    "training.epochs=2",
+    "pretraining={epochs: 2, optimizer: {learning_rate: 1e-2}}",
+)
+
+
+def test_a_run_trains_its_loss_net_first(start, resume, tiny, cache_dir, tmp_path):
+    """As `pretrain-loss-net` does, and just as well where it is interrupted after that."""
+    folder, said = start(*PRETRAINED)
+    assert "loss-net, epoch 2 of 2: " in "".join(said)
+    with folder.pretraining_log.open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == ["1", "2"]
+    for name in ("loss", "val_loss", "seconds"):
+        assert all(0 < float(row[name]) < 10 for row in rows)
+    assert "logs/pretraining.csv" in folder.report.read_text()
+    # The pose-net is trained by what came of it, and leaves it alone.
+    trained = keras.models.load_model(folder.loss_net)
+    fresh = building.build_model(tiny(*PRETRAINED)).loss_net
+    assert any(
+        (old != new).any()
+        for old, new in zip(fresh.get_weights(), trained.get_weights(), strict=True)
+    )
+    with pytest.raises(Stop):
+        start(*PRETRAINED, out=tmp_path / "other", note=stop_at("epoch 2/2"))
+    other = runs.RunFolder.open(tmp_path / "other")
+    assert "loss-net, epoch" not in "".join(resume(other.path))
+    assert_same_end(other, folder)
+    kept = keras.models.load_model(other.loss_net).get_weights()
+    for one, another in zip(trained.get_weights(), kept, strict=True):
+        np.testing.assert_array_equal(one, another)
+
+    # A loss-net that is trained already is taken as it is.
+    given, said = start(
+        *PRETRAINED, f"loss_net={{path: {folder.loss_net}}}", out=tmp_path / "given"
+    )
+    assert "loss-net, epoch" not in "".join(said) and not given.pretraining_log.exists()
+    with pytest.raises(RunFailedError, match=r"trained alone, is no finite number.*pretraining\."):
+        start(*PRETRAINED, "pretraining.optimizer.learning_rate=1e30", out=tmp_path / "nan")
 
 
 def test_weights_that_are_no_numbers_are_not_saved(start, tmp_path):

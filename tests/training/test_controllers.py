@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 
 from keras_seal import SEALPose, loss_nets, losses, negatives
-from keras_seal.training import AlignmentGuard, ForceRatio, Ramp, get_controller
+from keras_seal.training import AlignmentGuard, ForceRatio, Ramp, get_controller, health
 from keras_seal.training.controllers import Observation
 from keras_seal.training.pretraining import Denoising, LossNetPretraining
 from tests.checks import to_numpy
@@ -160,6 +160,23 @@ def test_force_ratio_is_held(batch):
     assert float(weight) == pytest.approx(0.05)
 
 
+def test_no_pose_is_pulled_harder_than_allowed(batch):
+    x, y = batch
+    # Everywhere too hard: each pose is pulled half as hard as by the pose loss, so all are.
+    model = make(weight=1e6, force_limit=0.5)
+    assert float(model.train_on_batch(x, y, return_dict=True)["force_ratio"]) == pytest.approx(0.5)
+    # Hard at one pose alone: the others stay as they are, and directions too.
+    rng = np.random.default_rng(0)
+    own, pull = (rng.normal(size=(6, 2, 17, 3)).astype("float32") for _ in range(2))
+    pull[3, 1] *= 1e3
+    found = to_numpy(health.limited(pull, own, limit=4.0, weight=2.0))
+    np.testing.assert_array_equal(np.delete(found, 3, axis=0), np.delete(pull, 3, axis=0))
+    np.testing.assert_array_equal(found[3, 0], pull[3, 0])
+    unlimited, hard, allowed = (np.linalg.norm(each[3, 1]) for each in (pull, found, own))
+    assert 2.0 * hard == pytest.approx(4.0 * allowed, rel=1e-5)
+    np.testing.assert_allclose(found[3, 1] / hard, pull[3, 1] / unlimited, atol=1e-6)
+
+
 def test_the_energy_is_turned_down_at_chance(rng):
     def run(mean, steps=300):
         guard = get_controller("alignment", weight=0.1, full=0.05, smoothing=0.9)
@@ -186,6 +203,7 @@ def test_the_energy_is_turned_down_at_chance(rng):
         (lambda: make(gradient_penalty=-1.0), "gradient_penalty"),
         (lambda: make(gradient_penalty=1.0, penalty_at="betwen"), "one of truth, between"),
         (lambda: make(weight="high"), "or a controller"),
+        (lambda: make(force_limit=0.0), "force_limit is 0.0"),
     ],
 )
 def test_mistakes_are_explained(act, message):
