@@ -85,10 +85,10 @@ def main() -> None:
     poses = runs.lift(pose_net, sequences, recipe.data.frame_stride)[chosen]
     truth = root_relative(sequences.poses[chosen], skeleton).astype("float32")
     errors = np.linalg.norm(poses - truth, axis=-1).mean(axis=-1)
-    lifted = timed(lambda: pose_net.predict(keypoints[:, None], batch_size=1024, verbose=0),
-                   options.rounds)  # fmt: skip
-    rows = [{"steps": 0, **figures(poses, truth, skeleton),
-             "ms_a_pose": round(1000 * lifted / len(poses), 4)}]  # fmt: skip
+    windows = np.repeat(keypoints[:, None], pose_net.input_shape[1], axis=1)
+    lifted = timed(lambda: pose_net.predict(windows, batch_size=1024, verbose=0), options.rounds)
+    lifted /= pose_net.output_shape[1] * len(poses)
+    rows = [{"steps": 0, **figures(poses, truth, skeleton), "ms_a_pose": round(1000 * lifted, 4)}]
     for steps in map(int, options.steps.split(",")):
         for weight in map(float, options.weights.split(",")):
             refiner = Refiner(loss_net, steps=steps, reprojection=weight, skeleton=skeleton)

@@ -11,10 +11,13 @@ import click
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--evaluation",
-    default="test",
-    show_default=True,
+    "evaluations",
+    default=("test",),
+    show_default="test",
     metavar="NAME",
-    help="Which evaluation of each run: a folder of RUN/evaluation.",
+    multiple=True,
+    help="Which evaluation of each run: a folder of RUN/evaluation. Repeatable: those named after "
+    "the first are compared like runs of another name.",
 )
 @click.option(
     "--metric",
@@ -33,7 +36,7 @@ import click
 )
 def command(
     runs: tuple[Path, ...],
-    evaluation: str,
+    evaluations: tuple[str, ...],
     metrics: tuple[str, ...],
     resamples: int,
     confidence: float,
@@ -51,10 +54,12 @@ def command(
     from keras_seal.runs.folder import RunFolder
 
     outcomes = []
-    for run in runs:
-        recipe = RunFolder.open(run).recipe
-        path = RunFolder(run).sequences(evaluation)
-        outcomes.append(read_outcome(path, recipe.name, recipe.seed))
+    for evaluation in dict.fromkeys(evaluations):
+        for run in runs:
+            folder = RunFolder.open(run)
+            recipe = folder.recipe
+            label = recipe.name if evaluation == evaluations[0] else f"{recipe.name}, {evaluation}"
+            outcomes.append(read_outcome(folder.sequences(evaluation), label, recipe.seed))
     results = compare(
         outcomes, metrics=list(metrics) or None, resamples=resamples, confidence=confidence
     )

@@ -269,6 +269,11 @@ def test_train_then_evaluate(folder):
     done = call(*twins, "--metric", "p_mpjpe")
     assert done.exit_code == 0, done.output
     assert "twin, less tiny" in done.stdout and "+0.00 to +0.00" in done.stdout
+    done = call("compare", "out", *twins[3:], "--evaluation", "validation-refine-2")
+    assert done.exit_code == 0, done.output
+    assert "tiny, validation-refine-2, less tiny" in " ".join(done.stdout.split())
+    done = call("compare", "out", "twin", "--evaluation", "validation", "--evaluation", "tset")
+    assert done.exit_code == 2 and "measure the run by keras-seal evaluate first" in done.stderr
 
     before = files(folder)
     done = call("train", "tiny.yaml", "--out", "out")
