@@ -19,6 +19,8 @@ from keras_seal.recipes.schema import Recipe
 _SUFFIXES = (".yaml", ".yml")
 # Keys that say what kind of thing a group describes.
 _KINDS = ("name", "path", "schedule", "controller", "mode", "source")
+# Groups that are of some kind where they do not say of which.
+_UNSAID = {"seal": {"mode": "dynamic"}}
 
 
 class _Loader(yaml.SafeLoader):
@@ -251,14 +253,15 @@ def _laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, 
     merged = dict(below)
     for key, value in above.items():
         old = merged.get(key)
-        if isinstance(value, Mapping) and isinstance(old, Mapping) and _alike(old, value):
+        if isinstance(value, Mapping) and isinstance(old, Mapping) and _alike(key, old, value):
             value = _laid_over(old, value)
         merged[key] = value
     return merged
 
 
-def _alike(below: Mapping[str, Any], above: Mapping[str, Any]) -> bool:
+def _alike(name: str, below: Mapping[str, Any], above: Mapping[str, Any]) -> bool:
     """Whether two groups may be merged: options of one network mean nothing to another."""
+    below = {**_UNSAID.get(name, {}), **below}
     kinds = [{key: group[key] for key in _KINDS if key in group} for group in (below, above)]
     return not all(kinds) or kinds[0] == kinds[1]
 

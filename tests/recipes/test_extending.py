@@ -153,6 +153,10 @@ def test_variants_lie_over_any_recipe(write):
             assert recipes.parse(recipes.to_yaml(varied)) == varied
     both = recipes.load("h36m_mix_ste+symmetry+bone_length").training.constraints
     assert both == recipes.load("h36m_mix_ste+constraint").training.constraints
+    # One whose loss-net learns along, which it need not say, gets one that stays as it is.
+    static = recipes.load("quickstart+seal_denoising")
+    assert (static.seal.mode, static.training.loss_net_optimizer) == ("static", None)
+    assert static.pretrains and not recipes.load("quickstart").pretrains
     # A loss-net of the recipe's own goes; what is said of another takes its place.
     assert recipes.load("quickstart+baseline").loss_net is None
     own, other = (recipes.load(f"quickstart{part}+gan") for part in ("", "+baseline"))
