@@ -147,15 +147,6 @@ class SEALHyperModel(keras_tuner.HyperModel):
         validation = building.build_windows(
             recipe, self._parts["validation"], out_frames, training=False
         )
-        if recipe.pretrains and not kwargs.get("initial_epoch"):
-            train_loss_net(
-                recipe,
-                model.loss_net,
-                self._parts["train"],
-                self._parts["validation"],
-                out_frames,
-                note=lambda line: None,
-            )
         callbacks = [LossGuard(len(windows)), *kwargs.pop("callbacks", [])]
         if averaging.averages_weights(model):
             statistics = building.StatisticsBatches(windows)
@@ -167,6 +158,15 @@ class SEALHyperModel(keras_tuner.HyperModel):
                 )
             )
         try:
+            if recipe.pretrains and not kwargs.get("initial_epoch"):
+                train_loss_net(
+                    recipe,
+                    model.loss_net,
+                    self._parts["train"],
+                    self._parts["validation"],
+                    out_frames,
+                    note=lambda line: None,
+                )
             return model.fit(
                 windows,
                 validation_data=validation,

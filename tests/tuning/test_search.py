@@ -11,6 +11,7 @@ import time
 
 import keras
 import keras_tuner
+import numpy as np
 import pytest
 import yaml
 
@@ -149,6 +150,24 @@ def test_conditions_reach_the_tuner(tiny):
     hypermodel = tuning.SEALHyperModel(tiny())
     assert hypermodel.trial(hp).seal.objective.name == "nce"
     assert hypermodel.objective == keras_tuner.Objective("val_mpjpe", "min")
+
+
+def test_a_trial_trains_its_loss_net_first(tiny, cache_dir):
+    static = ("seal={mode: static}", "tune.parameters={seal.energy_weight: [0.0, 1e-2]}")
+    hypermodel = tuning.SEALHyperModel(tiny(*static, "pretraining={epochs: 1}"), cache_dir)
+    hp = keras_tuner.HyperParameters()
+    model = hypermodel.build(hp)
+    fresh = model.loss_net.get_weights()
+    hypermodel.fit(hp, model, epochs=1)
+    trained = model.loss_net.get_weights()
+    assert any((one != other).any() for one, other in zip(fresh, trained, strict=True))
+    hypermodel.fit(hp, model, epochs=2, initial_epoch=1)
+    for one, other in zip(trained, model.loss_net.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    settings = "pretraining={epochs: 2, optimizer: {learning_rate: 1e30}}"
+    diverging = tuning.SEALHyperModel(tiny(*static, settings), cache_dir)
+    with pytest.raises(keras_tuner.errors.FailedTrialError, match="trained alone"):
+        diverging.fit(hp, diverging.build(hp))
 
 
 def test_mistakes_end_a_search_before_it_begins(tiny, cache_dir, tmp_path):
