@@ -94,4 +94,5 @@ def limited(energy_gradient: Any, pose_gradient: Any, limit: float, weight: Any 
         ops.sqrt(ops.sum(ops.square(gradient), axis=(-2, -1), keepdims=True))
         for gradient in (energy_gradient, pose_gradient)
     )
-    return energy_gradient * ops.minimum(1.0, limit * own / ops.maximum(weight * hard, _TINY))
+    share = ops.minimum(1.0, limit * own / ops.maximum(weight * hard, _TINY))
+    return ops.multiply(energy_gradient, share)
