@@ -17,7 +17,7 @@ from keras_seal.quiet import without_tensorflow_chatter
 from keras_seal.recipes import Recipe, building, schema
 from keras_seal.recipes.negatives import build_negatives
 from keras_seal.recipes.optimizers import build_optimizer
-from keras_seal.runs.callbacks import DivergedError
+from keras_seal.runs.callbacks import RunFailedError
 from keras_seal.runs.determinism import make_deterministic, set_seeds
 from keras_seal.training.pretraining import Denoising, LossNetPretraining
 
@@ -44,7 +44,7 @@ def pretrain(
 
     Raises:
         UserError: If something in the recipe or its data is wrong.
-        DivergedError: If the loss is no finite number any more.
+        RunFailedError: If the loss is no finite number any more.
     """
     backend = keras.backend.backend()
     if recipe.backend not in (None, backend):
@@ -93,7 +93,7 @@ def train_loss_net(
 
     Raises:
         UserError: If an option does not fit.
-        DivergedError: If the loss is no finite number any more.
+        RunFailedError: If the loss is no finite number any more.
     """
     settings = recipe.pretraining or schema.Pretraining()
     skeleton = building.build_skeleton(recipe)
@@ -150,7 +150,7 @@ def train_loss_net(
         ],
     ).history
     if len(history["loss"]) < settings.epochs or history["loss"][-1] != history["loss"][-1]:
-        raise DivergedError(
+        raise RunFailedError(
             "The loss of the loss-net, trained alone, is no finite number any more: lower"
             " pretraining.optimizer.learning_rate, or set clip_norm there."
         )

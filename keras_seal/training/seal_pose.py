@@ -543,6 +543,7 @@ class SEALPose(backends.Steps, keras.Model):
             )
             pull = pull_energy(ops.ones_like(energy), ops.zeros_like(energies))[1][0]
             alignment = ops.mean(health.alignment(pull, y, y_pred))
+            # The controller sees what really pulls, and then may change what is too hard.
             if self._controller is not None:
                 self._control(self._controller, self._limited(pull, gradient), gradient, alignment)
             weight, pull = ops.convert_to_tensor(self.energy_weight), self._limited(pull, gradient)

@@ -15,7 +15,7 @@ from keras_seal import recipes
 from keras_seal.data import PoseSequences
 from keras_seal.recipes import Recipe, building
 from keras_seal.recipes.search_space import SearchSpace
-from keras_seal.runs.callbacks import DivergedError, LossGuard
+from keras_seal.runs.callbacks import LossGuard, RunFailedError
 from keras_seal.runs.determinism import set_seeds
 from keras_seal.runs.pretraining import train_loss_net
 from keras_seal.training import SEALPose, averaging
@@ -173,7 +173,7 @@ class SEALHyperModel(keras_tuner.HyperModel):
                 callbacks=callbacks,
                 **{"epochs": recipe.training.epochs, "verbose": 0, **kwargs},
             )
-        except DivergedError as error:
+        except RunFailedError as error:
             raise errors.FailedTrialError(str(error)) from error
 
 
